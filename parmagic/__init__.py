@@ -1,0 +1,85 @@
+"""Run a notebook cell on all cores.
+
+In a notebook::
+
+    %load_ext parmagic
+
+    %%parmap x in xs -> ys
+    slow(x)
+
+and in a script, the same pool::
+
+    ys = parmagic.map(slow, xs)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from parmagic.mapping.history import jobs
+    from parmagic.mapping.job import Job
+    from parmagic.mapping.map import map, map_async
+    from parmagic.mapping.results import Results
+    from parmagic.pool.broken import PoolBroken
+    from parmagic.pool.executor import ProcessPoolExecutor
+    from parmagic.worker.errors import ParmagicError, PayloadError, WorkerDied
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Job",
+    "ParmagicError",
+    "PayloadError",
+    "PoolBroken",
+    "ProcessPoolExecutor",
+    "Results",
+    "WorkerDied",
+    "jobs",
+    "map",
+    "map_async",
+]
+
+# Resolved on first use (PEP 562): a worker imports parmagic.worker, and with it this
+# file, and must not load what only the kernel needs.
+_HOMES = {
+    "Job": "mapping.job",
+    "ParmagicError": "worker.errors",
+    "PayloadError": "worker.errors",
+    "PoolBroken": "pool.broken",
+    "ProcessPoolExecutor": "pool.executor",
+    "Results": "mapping.results",
+    "WorkerDied": "worker.errors",
+    "jobs": "mapping.history",
+    "map": "mapping.map",
+    "map_async": "mapping.map",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'parmagic' has no attribute {name!r}")
+    value = getattr(import_module(f"parmagic.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add the magics to ``shell``; called by ``%load_ext parmagic``."""
+    from parmagic.notebook.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics away and end the pool; called by ``%unload_ext parmagic``."""
+    from parmagic.notebook.extension import unload
+
+    unload(shell)

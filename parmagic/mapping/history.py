@@ -1,0 +1,25 @@
+"""The jobs that one may want to come back to."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parmagic.mapping.job import Job
+
+#: The last job, ``jobs[-1]``, and before it those that did not finish well. Jobs that did
+#: are let go when the next one starts, or twenty notebooks' worth of arrays would be kept.
+jobs: deque[Job[Any]] = deque(maxlen=20)
+
+
+_lock = threading.Lock()
+
+
+def remember(job: Job[Any]) -> None:
+    """Put ``job`` at the end of `jobs`."""
+    with _lock:  # several threads may map at once
+        unfinished = [earlier for earlier in jobs if not earlier.succeeded]
+        jobs.clear()
+        jobs.extend([*unfinished, job])

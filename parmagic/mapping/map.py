@@ -1,0 +1,110 @@
+"""The built-in ``map``, in parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from parmagic.mapping.job import Job, Options
+from parmagic.mapping.results import Results
+
+T = TypeVar("T")
+
+
+def map(
+    fn: Callable[..., T],
+    *iterables: Iterable[Any],
+    workers: int | None = None,
+    chunksize: int | None = None,
+    star: bool = False,
+    return_exceptions: bool = False,
+    serial: bool = False,
+) -> Results[T]:
+    """Call ``fn`` on every item, in parallel, and return the results in order.
+
+    These two lines give the same list::
+
+        [fn(x) for x in xs]
+        parmagic.map(fn, xs)
+
+    except that ``fn`` runs in other processes: it sees a copy of this process's
+    variables, and what it changes there stays there.
+
+    Parameters
+    ----------
+    fn
+        Any function, also one of a notebook cell, a lambda or a closure.
+    *iterables
+        The items. Of several, one item each is taken for a call, until the shortest ends.
+    workers
+        How many processes the shared pool has from now on; by default it stays as it is,
+        and at first has one for each processor.
+    chunksize
+        How many items travel together; by default as many as take 50 ms.
+    star
+        Call ``fn(*item)``.
+    return_exceptions
+        Put an item's exception in its place among the results, and go on.
+    serial
+        Run in this process, one item after the other, so that breakpoints work.
+
+    Raises
+    ------
+    PayloadError
+        The function or an item cannot be pickled; the message names what.
+    WorkerDied
+        A worker's process ended while it ran an item.
+    Exception
+        Whatever ``fn`` raised first, with its own class and a note that names the item.
+    """
+    options = Options(workers, chunksize, star, return_exceptions, serial)
+    return _job(fn, iterables, options).run()
+
+
+def map_async(
+    fn: Callable[..., T],
+    *iterables: Iterable[Any],
+    workers: int | None = None,
+    chunksize: int | None = None,
+    star: bool = False,
+    return_exceptions: bool = False,
+    callback: Callable[[Results[T]], object] | None = None,
+    error_callback: Callable[[BaseException], object] | None = None,
+) -> Job[T]:
+    """Start `map` and return at once: the `Job` is a future of its results, and awaitable.
+
+    Parameters
+    ----------
+    fn, *iterables, workers, chunksize, star, return_exceptions
+        As for `map`.
+    callback, error_callback
+        Called with the results, or with the exception, in another thread.
+    """
+    options = Options(workers, chunksize, star, return_exceptions)
+    job = _job(fn, iterables, options)
+    if callback is not None or error_callback is not None:
+        job.add_done_callback(lambda done: _call_back(done, callback, error_callback))
+    return job.start()
+
+
+def _job(fn: Callable[..., T], iterables: tuple[Iterable[Any], ...], options: Options) -> Job[T]:
+    if not callable(fn):
+        raise TypeError(f"the first argument must be a function, not {type(fn).__name__}")
+    if not iterables:
+        raise TypeError("map() must have at least two arguments.")
+    if len(iterables) == 1:
+        return Job(fn, iterables[0], options)
+    return Job(fn, zip(*iterables, strict=False), replace(options, star=True))
+
+
+def _call_back(
+    job: Any,
+    callback: Callable[[Results[T]], object] | None,
+    error_callback: Callable[[BaseException], object] | None,
+) -> None:
+    error = job.exception()
+    if error is None and callback is not None:
+        callback(job.result())
+    elif error is not None and error_callback is not None:
+        error_callback(error)

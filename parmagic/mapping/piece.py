@@ -1,0 +1,38 @@
+"""Items that have been cut and have not all run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+
+class Piece(NamedTuple):
+    """Consecutive items, the first of which has the index ``first`` in the job.
+
+    They are kept in the kernel until they have run: for errors that name an item, and
+    to be sent again when a worker dies or gives some of them back.
+    """
+
+    first: int
+    items: Sequence[Any]
+    losses: int = 0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def upto(self, count: int) -> Piece:
+        """Return the first ``count`` items."""
+        return Piece(self.first, self.items[:count], self.losses)
+
+    def after(self, count: int) -> Piece:
+        """Return the items after the first ``count``."""
+        return Piece(self.first + count, self.items[count:], self.losses)
+
+    def singles(self) -> Iterator[Piece]:
+        """Yield pieces of one item."""
+        for index in range(len(self)):
+            yield self.after(index).upto(1)
+
+    def item(self, index: int) -> Any:
+        """Return the item with this index in the job."""
+        return self.items[index - self.first]

@@ -1,0 +1,256 @@
+"""Drive a job on our pool: cut, send, take note of what comes back.
+
+::
+
+    Backlog ──Piece──▶ Chunk ──▶ dispatcher ──▶ worker
+       ▲                                          │
+       └── handed back, lost ◀── Event ◀──────────┘
+                                   └──▶ Outcomes
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+
+from parmagic.mapping.backlog import Backlog
+from parmagic.mapping.outcomes import Outcomes
+from parmagic.mapping.output import show
+from parmagic.mapping.piece import Piece
+from parmagic.mapping.sizer import ChunkSizer
+from parmagic.mapping.source import Source
+from parmagic.mapping.usage import Usage
+from parmagic.pool.chunk import Chunk, ChunkDone, ChunkDropped, ChunkLost, ChunkPrinted, Event
+from parmagic.pool.dispatcher import Dispatcher
+from parmagic.pool.interrupts import Interrupts
+from parmagic.pool.payload import Payload
+from parmagic.worker.classes import load
+from parmagic.worker.culprit import blame_value
+from parmagic.worker.errors import WorkerDied, add_item_note
+from parmagic.worker.failure import unpack
+from parmagic.worker.messages import UNREADABLE
+from parmagic.worker.parcel import unwrap
+from parmagic.worker.text import safe_repr
+
+# Each worker has one chunk, and one more lies ready for it: with chunks of 50 ms a
+# greater depth gains nothing.
+CHUNKS_PER_WORKER = 2
+# A worker that dies before it begins is not the items' fault, unless it does so again.
+MOST_LOSSES = 3
+# In a short job this thread hears the workers itself: two items take 0.2 instead of 0.4 ms.
+LEND_SECONDS = 0.005
+# How often to look up from the queue.
+WAIT_SECONDS = 0.1
+
+
+class PoolRun:
+    """One job on a `Dispatcher`.
+
+    Parameters
+    ----------
+    outcomes, usage
+        Where to note what became of the items, and what that took.
+    keep_going
+        Whether other items run on after one has failed.
+    look_up
+        Called between events, ten times a second and more.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        payload: Payload,
+        source: Source,
+        outcomes: Outcomes,
+        usage: Usage,
+        *,
+        chunksize: int | None,
+        keep_going: bool,
+        look_up: Callable[[], None],
+    ) -> None:
+        self.interrupted = False
+        self._dispatcher = dispatcher
+        self._payload = payload
+        self._outcomes = outcomes
+        self._usage = usage
+        self._keep_going = keep_going
+        self._look_up = look_up
+        self._sizer = ChunkSizer(chunksize)
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._interrupts = Interrupts(self.interrupt)
+        self._backlog = Backlog(source, lambda most: self._interrupts.allow(source.take, most))
+        self._under_way: dict[Chunk, Piece] = {}
+        self._stopping = False
+        self._lent = False
+        self._lend_until = time.monotonic() + LEND_SECONDS
+
+    def interrupt(self) -> None:
+        """Stop, and keep what is finished. For any thread, and for signal handlers."""
+        self.interrupted = True
+        self._events.put(None)
+
+    def run(self) -> None:
+        """Return when every item has run, or one has failed, or after `interrupt`.
+
+        Raises
+        ------
+        PoolBroken
+            The pool cannot start its workers.
+        Exception
+            Whatever the iterable raises.
+        """
+        with self._interrupts:
+            try:
+                self._feed()
+                while self._under_way:
+                    self._take_next_event()
+                    self._feed()
+            except KeyboardInterrupt:
+                self.interrupted = True
+            finally:
+                self._finish()
+
+    def _feed(self) -> None:
+        if self.interrupted or (self._outcomes.errors and not self._keep_going):
+            self._stop()
+        while not self._stopping and len(self._under_way) < self._most_under_way():
+            workers = self._dispatcher.size
+            piece = self._backlog.next(self._sizer.size(self._backlog.rest, workers))
+            if piece is None:
+                break
+            self._send(piece)
+
+    def _most_under_way(self) -> int:
+        return CHUNKS_PER_WORKER * self._dispatcher.size
+
+    def _send(self, piece: Piece) -> None:
+        try:
+            chunk = Chunk.of(
+                self._payload,
+                piece.items,
+                first=piece.first,
+                listener=self._events.put,
+                hand_back_seconds=self._sizer.hand_back_seconds,
+            )
+        except Exception as error:
+            self._blame(piece, error)
+        else:
+            self._under_way[chunk] = piece
+            self._dispatcher.submit(chunk)
+
+    def _blame(self, piece: Piece, error: Exception) -> None:
+        if len(piece) > 1:
+            self._backlog.give_back(piece.singles())
+            return
+        item = piece.items[0]
+        blame = blame_value(item, error, f"item {piece.first}")
+        self._outcomes.fail(piece.first, blame, safe_repr(item))
+
+    def _stop(self) -> None:
+        if not self._stopping:
+            self._stopping = True
+            self._dispatcher.cancel(self._payload.job)
+
+    def _finish(self) -> None:
+        # Also on the way out of an error: no chunk of ours may be left in the pool.
+        if self._under_way:
+            self._stop()
+        while self._under_way:
+            self._take_next_event()
+        self._dispatcher.forget(self._payload)
+
+    def _take_next_event(self) -> None:
+        event = self._next_event()
+        if event is not None:
+            self._take(event)
+        self._look_up()
+
+    def _next_event(self) -> Event | None:
+        if self._events.empty() and not self._lent:
+            self._lend_thread()
+        try:
+            return self._events.get(timeout=WAIT_SECONDS)
+        except queue.Empty:
+            return None
+
+    def _lend_thread(self) -> None:
+        # Later on the answers must be heard while we take note of earlier ones.
+        rest = self._lend_until - time.monotonic()
+        if rest > 0:
+            self._dispatcher.lend_thread(lambda: not self._events.empty(), rest)
+        if self._events.empty():
+            self._lent = True
+            self._dispatcher.resume()
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, ChunkPrinted):
+            show(event.printed.output)
+            return
+        piece = self._under_way.pop(event.chunk)
+        if isinstance(event, ChunkDone):
+            self._take_done(piece, event)
+        elif isinstance(event, ChunkLost):
+            self._take_lost(piece, event)
+        else:
+            self._take_dropped(piece, event)
+
+    def _take_done(self, piece: Piece, event: ChunkDone) -> None:
+        try:
+            done = event.done
+            show(done.output)
+            seconds = sum(done.seconds)
+            self._usage.add(seconds)
+            self._sizer.learn(done.length, seconds, event.nbytes)
+            self._take_values(piece, event)
+        finally:
+            event.close()
+
+    def _take_values(self, piece: Piece, event: ChunkDone) -> None:
+        done = event.done
+        failures = dict(done.failures)
+        if UNREADABLE in failures:
+            self._fail_or_split(piece, unpack(failures[UNREADABLE]))
+            return
+        try:
+            values = unwrap(done.parcel, event.descriptor, load=load)
+        except Exception as error:
+            self._fail_or_split(piece.upto(done.length), error)
+        else:
+            self._outcomes.record(piece.first, values)
+            for offset, failure in failures.items():
+                self._fail(piece, piece.first + offset, unpack(failure))
+        self._backlog.give_back([piece.after(done.length)])
+
+    def _fail_or_split(self, piece: Piece, error: BaseException) -> None:
+        # One item's pickle spoils its whole chunk: alone, each answers for itself.
+        if len(piece) == 1:
+            self._fail(piece, piece.first, error)
+        else:
+            self._backlog.give_back(piece.singles())
+
+    def _fail(self, piece: Piece, index: int, error: BaseException) -> None:
+        item = safe_repr(piece.item(index))
+        add_item_note(error, index, item)
+        self._outcomes.fail(index, error, item)
+
+    def _take_lost(self, piece: Piece, event: ChunkLost) -> None:
+        if self._stopping:
+            return
+        if event.item is None:
+            piece = piece._replace(losses=piece.losses + 1)
+        if event.item is None and piece.losses < MOST_LOSSES:
+            self._backlog.give_back([piece])
+            return
+        index = piece.first if event.item is None else event.item
+        item = safe_repr(piece.item(index))
+        died = WorkerDied(event.worker, event.exitcode, index, item)
+        self._outcomes.fail(index, died, item)
+        before = index - piece.first
+        self._backlog.give_back([piece.upto(before), piece.after(before + 1)])
+
+    def _take_dropped(self, piece: Piece, event: ChunkDropped) -> None:
+        self._backlog.give_back([piece])
+        if event.error is not None and not self._stopping:
+            self._stopping = True
+            raise event.error

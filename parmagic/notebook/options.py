@@ -1,0 +1,158 @@
+"""The first line of a magic: options, then Python, then perhaps a name for the results.
+
+``--workers 4  x in xs if x > 0  -> ys``. IPython's own splitting would lose the inner
+spaces of the Python part, so the options are taken from the front and the rest is left
+as it was typed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import keyword
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from IPython.core.error import UsageError
+
+_NAMED = re.compile(r"^(?P<rest>.*?)\s*->\s*(?P<name>[^\s'\"()\[\]{}]*(?:\s*,\s*\w+)*)\s*$")
+_OPTION = re.compile(r"(?P<option>--?[A-Za-z][\w-]*)(?:(?P<equals>=)|(?=\s|$))")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its word, whether a value follows, and what it does."""
+
+    word: str
+    takes: str | None
+    help: str
+    short: str | None = None
+
+    @property
+    def field(self) -> str:
+        """The keyword of `parmagic.map` that it stands for."""
+        return self.word.removeprefix("--").replace("-", "_")
+
+
+PARMAP = (
+    Option("--workers", "N", "have N worker processes from now on"),
+    Option("--chunksize", "N", "send N items together; by default as many as take 50 ms"),
+    Option("--star", None, "call fn(*item): the items are tuples of arguments"),
+    Option("--return-exceptions", None, "put exceptions in their places, and go on"),
+    Option("--serial", None, "run in the kernel, one after the other: breakpoints work"),
+    Option("--out", "NAME", "bind the results to NAME, as -> NAME does", short="-o"),
+    Option("--quiet", None, "show no progress and no report", short="-q"),
+)
+PARPOOL = (
+    Option("--workers", "N", "have N worker processes from now on"),
+    Option("--restart", None, "end the workers, with what they run, and start new ones"),
+    Option("--stop", None, "end the workers; the next use starts new ones"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A magic's line, taken apart."""
+
+    options: Mapping[str, Any]
+    rest: str
+    name: str | None = None
+
+
+def parse_parmap(text: str, namespace: Mapping[str, Any]) -> Line:
+    """Take the line of ``%parmap`` apart; numbers may be names of the notebook.
+
+    Raises
+    ------
+    UsageError
+        An option is unknown or lacks its value, or the name is no name.
+    """
+    options, rest = _take_options(text.strip(), PARMAP, namespace)
+    rest, name = _take_name(rest)
+    out = options.pop("out", None)
+    if name is not None and out is not None and name != out:
+        raise UsageError(f"the results have two names, {out!r} and {name!r}: keep one")
+    return Line(options, rest, _checked_name(name if name is not None else out))
+
+
+def parse_parpool(text: str, namespace: Mapping[str, Any]) -> Line:
+    """Take the line of ``%parpool`` apart."""
+    options, rest = _take_options(text.strip(), PARPOOL, namespace)
+    if rest:
+        raise UsageError(f"%parpool takes options only, not {rest!r}: {_words(PARPOOL)}")
+    return Line(options, rest)
+
+
+def _take_options(
+    text: str, known: tuple[Option, ...], namespace: Mapping[str, Any]
+) -> tuple[dict[str, Any], str]:
+    found: dict[str, Any] = {}
+    while (match := _OPTION.match(text)) is not None:
+        option = _find(match["option"], known)
+        if option is None:
+            break
+        text = text[match.end() :].lstrip()
+        if option.takes is None:
+            _refuse_value(option, match)
+            found[option.field] = True
+        else:
+            value, text = _take_value(option, text)
+            found[option.field] = _converted(option, value, namespace)
+    return found, text
+
+
+def _find(word: str, known: tuple[Option, ...]) -> Option | None:
+    for option in known:
+        if word in (option.word, option.short):
+            return option
+    if not word.startswith("--"):
+        return None  # -x for x in xs: a minus sign
+    near = difflib.get_close_matches(word, [option.word for option in known], n=1)
+    meant = f" Did you mean {near[0]}?" if near else f" There are {_words(known)}."
+    raise UsageError(f"unknown option {word}.{meant}")
+
+
+def _refuse_value(option: Option, match: re.Match[str]) -> None:
+    if match["equals"]:
+        raise UsageError(f"{option.word} takes no value")
+
+
+def _take_value(option: Option, text: str) -> tuple[str, str]:
+    value, _, rest = text.partition(" ")
+    if not value or value.startswith("-"):
+        raise UsageError(f"{option.word} needs a value: {option.word} {option.takes}")
+    return value, rest.lstrip()
+
+
+def _converted(option: Option, value: str, namespace: Mapping[str, Any]) -> Any:
+    if option.takes != "N":
+        return value
+    number = namespace.get(value, value)
+    try:
+        whole = int(number)
+    except (TypeError, ValueError):
+        whole = 0
+    if whole < 1:
+        raise UsageError(f"{option.word} needs a whole number of 1 or more, not {value}")
+    return whole
+
+
+def _take_name(text: str) -> tuple[str, str | None]:
+    match = _NAMED.match(text)
+    return (text, None) if match is None else (match["rest"], match["name"])
+
+
+def _checked_name(name: str | None) -> str | None:
+    if name is None or (name.isidentifier() and not keyword.iskeyword(name)):
+        return name
+    if "," in name:
+        raise UsageError(
+            f"the results are one list and have one name, not '{name}'."
+            f" Afterwards: {name} = zip(*results)"
+        )
+    raise UsageError(f"after -> comes the name for the results, such as -> ys, not {name!r}")
+
+
+def _words(known: tuple[Option, ...]) -> str:
+    return ", ".join(option.word for option in known)

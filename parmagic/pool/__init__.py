@@ -1,0 +1,1 @@
+"""Floor 2: our processes, seen from the kernel."""

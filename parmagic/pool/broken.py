@@ -1,0 +1,32 @@
+"""The pool cannot do its work."""
+
+from __future__ import annotations
+
+from concurrent.futures import BrokenExecutor
+
+from parmagic.worker.errors import ParmagicError
+
+
+class PoolBroken(ParmagicError, BrokenExecutor):
+    """No worker can be started, or all were stopped. The next use of the pool tries again."""
+
+    @classmethod
+    def no_start(cls, attempts: int, exitcode: int | None) -> PoolBroken:
+        """Say that workers end before they are ready."""
+        return cls(
+            f"{attempts} workers in a row ended before they were ready, the last with exit code"
+            f" {exitcode}. What they wrote to the terminal, or to the log of Jupyter, says why;"
+            " often a package of this environment is broken."
+        )
+
+    @classmethod
+    def stopped(cls) -> PoolBroken:
+        """Say that the pool was ended while something ran, or waited to."""
+        return cls("the pool was stopped before all was done")
+
+    @classmethod
+    def bad_initializer(cls, error: BaseException) -> PoolBroken:
+        """Say that the initializer failed."""
+        broken = cls(f"the initializer failed in a worker: {type(error).__name__}: {error}")
+        broken.__cause__ = error
+        return broken

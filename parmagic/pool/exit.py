@@ -1,0 +1,43 @@
+"""Pools do not outlive their process, and a forked child leaves its parent's alone."""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing.util  # its own exit handler joins children: ours must come before it
+import os
+import weakref
+
+from parmagic.pool import tracker
+from parmagic.pool.dispatcher import Dispatcher
+
+_EXIT_SECONDS = 5.0
+
+_dispatchers: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
+
+
+def close_at_exit(dispatcher: Dispatcher) -> None:
+    """End ``dispatcher`` and its workers when this process ends."""
+    _dispatchers.add(dispatcher)
+
+
+def close_all() -> None:
+    """End all pools of this process now, with what they run."""
+    closing = [dispatcher for dispatcher in _dispatchers if not dispatcher.foreign]
+    for dispatcher in closing:
+        dispatcher.close(kill=True)
+    for dispatcher in closing:
+        dispatcher.join(_EXIT_SECONDS)
+    if closing:
+        tracker.stop()
+
+
+def _forget_in_child() -> None:
+    _dispatchers.clear()
+    tracker.disown()
+
+
+atexit.register(close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
+
+__all__ = ["close_all", "close_at_exit", "multiprocessing"]

@@ -1,0 +1,225 @@
+"""One worker, seen from the kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from multiprocessing import spawn
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any
+
+from parmagic.worker import loop
+from parmagic.worker.board import CANCELLED, CHUNK, ITEM, NOTHING, Board
+from parmagic.worker.channel import Channel
+from parmagic.worker.messages import Forget, Stop
+
+if TYPE_CHECKING:
+    from parmagic.pool.chunk import Chunk
+    from parmagic.pool.payload import Payload
+    from parmagic.worker.surroundings import Surroundings
+
+_context = multiprocessing.get_context("spawn")
+_NAME = "parmagic-worker"
+# Small functions that a worker may still hold though their jobs are over: to tell it at
+# once would wake it for nothing.
+MOST_OVER = 20
+
+
+class WorkerProcess:
+    """A process, its channel and its board. Used by the dispatcher's thread only.
+
+    Parameters
+    ----------
+    number
+        What it is called in reports and errors; a replacement gets a number of its own.
+    initializer
+        A pickled function without parameters for the worker to call first.
+    """
+
+    def __init__(self, number: int, initializer: bytes | None = None) -> None:
+        self.number = number
+        self.ready = False
+        self.leaving = False
+        self.reachable = True
+        self.chunk: Chunk | None = None
+        self.chunks_done = 0
+        self._loaded: set[int] = set()
+        self._over: list[int] = []
+        self._surroundings: Surroundings | None = None
+        self._board = Board.create()
+        self.channel, theirs = Channel.pair(_context)
+        arguments = (theirs, self._board, initializer)
+        self._process = _context.Process(target=loop.main, args=arguments, name=f"{_NAME}-{number}")
+        try:
+            _start(self._process)
+        finally:
+            theirs.close()
+            self._board.close()
+        self.sentinel = _sentinel(self._process)
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid or 0
+
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended: negative for a signal; None while it lives."""
+        return self._process.exitcode
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can be given a chunk."""
+        return self.ready and not self.leaving and self.chunk is None
+
+    @property
+    def item(self) -> int | None:
+        """The index of the item that it runs, or ran when it died."""
+        cells = self._board.cells
+        if self.chunk is None or cells[CHUNK] != self.chunk.run.serial:
+            return None
+        return None if cells[ITEM] == NOTHING else cells[ITEM]
+
+    def run(self, chunk: Chunk) -> None:
+        """Send ``chunk``, after its job's function if this worker has not seen it.
+
+        Raises
+        ------
+        OSError
+            The worker is gone; its sentinel tells the rest.
+        """
+        self.chunk = chunk
+        if chunk.payload.job not in self._loaded:
+            self._send_function(chunk.payload)
+        self.channel.send(chunk.run, chunk.segment)
+        chunk.close()
+
+    def _send_function(self, payload: Payload) -> None:
+        load = payload.load._replace(over=self._take_over())
+        if load.surroundings == self._surroundings:
+            load = load._replace(surroundings=None)
+        self.channel.send(load, payload.segment)
+        self._surroundings = payload.load.surroundings
+        self._loaded.add(payload.job)
+
+    def forget(self, payload: Payload) -> None:
+        """Let the worker free the job's function: at once if it is large, else some time."""
+        if payload.job in self._loaded:
+            self._loaded.remove(payload.job)
+            self._over.append(payload.job)
+            if payload.large or len(self._over) > MOST_OVER:
+                self._send_quietly(Forget(self._take_over()))
+
+    def _take_over(self) -> tuple[int, ...]:
+        over, self._over = tuple(self._over), []
+        return over
+
+    def cancel(self) -> None:
+        """Ask the item that runs to stop."""
+        if self.chunk is None:
+            return
+        self._board.cells[CANCELLED] = self.chunk.payload.job
+        if sys.platform != "win32":  # where a signal to one process does not exist
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGINT)
+
+    def stop(self) -> None:
+        """Let the worker end when it has answered."""
+        self.leaving = True
+        self._send_quietly(Stop())
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        self.leaving = True
+        self._process.kill()
+
+    def end_unless_leaving(self) -> None:
+        """End a worker that cannot be heard any more; one on its way out may finish."""
+        if not self.leaving:
+            self._process.kill()
+
+    def _send_quietly(self, message: tuple[Any, ...]) -> None:
+        with contextlib.suppress(OSError):  # it is gone: its sentinel tells the rest
+            self.channel.send(message)
+
+    def close(self) -> None:
+        """Reap the process, which has ended, and give up all that was for it."""
+        self._process.join()
+        if self.sentinel != self._process.sentinel:
+            os.close(self.sentinel)
+        self.channel.close()
+
+
+def _start(process: BaseProcess) -> None:
+    # SIGINT stays blocked until the worker has its handler, or an Interrupt in the
+    # first 100 ms would end it with a traceback.
+    with _interrupts_blocked(), _without_main():
+        process.start()
+    # We reap it ourselves. multiprocessing would do so behind our back in active_children(),
+    # and at the end of a forked child, whose it is not.
+    _children: set[BaseProcess] = getattr(multiprocessing.process, "_children", set())
+    _children.discard(process)
+
+
+def _sentinel(process: BaseProcess) -> int:
+    # multiprocessing's own is a pipe whose other end a grandchild can hold open.
+    if hasattr(os, "pidfd_open") and process.pid is not None:
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(process.pid)
+    return process.sentinel
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_preparation_lock = threading.Lock()
+_original_preparation = spawn.get_preparation_data
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep multiprocessing from running the kernel's ``__main__`` again in our workers.
+
+    It would where ``__main__.__file__`` is set: in terminal IPython after ``%run``, in
+    VS Code, in scripts. Functions of ``__main__`` travel by value instead. Processes
+    that others start at the same time are prepared as ever.
+    """
+    with _preparation_lock:
+        spawn.get_preparation_data = _prepare
+        try:
+            yield
+        finally:
+            spawn.get_preparation_data = _original_preparation
+
+
+def _renew_in_child() -> None:
+    # The dispatcher's thread, which may have held it, is not in the child of a fork.
+    global _preparation_lock
+    _preparation_lock = threading.Lock()
+    spawn.get_preparation_data = _original_preparation
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_in_child)
+
+
+def _prepare(name: str) -> dict[str, Any]:
+    preparation = _original_preparation(name)
+    if name.startswith(_NAME):
+        preparation.pop("init_main_from_name", None)
+        preparation.pop("init_main_from_path", None)
+    return preparation

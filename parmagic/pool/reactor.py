@@ -1,0 +1,193 @@
+"""Wait for pipes, processes, timers and commands: in one thread at a time, whichever.
+
+Usually that is the reactor's own thread. But an answer that passes through it costs two
+switches between threads, about as much as the rest of a short call. So a caller who waits
+for an answer may lend its own thread for a while (`Reactor.drive`): the reactor's thread
+then stands aside, and stays there as long as short calls follow each other closely.
+
+::
+
+    own thread   waits ──▶ asked for the turn ──▶ stands aside ─────────────────▶ waits
+    a caller                          drives, returns, drives, returns, ...
+
+Only the thread that has the turn touches what the callbacks own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from parmagic.pool.timers import Timers
+from parmagic.pool.watch import Watch
+
+# How long the own thread stands aside after a caller's last turn, and how often it looks
+# whether there is something to hear that no caller waits for.
+ASIDE_SECONDS = 0.05
+LOOK_SECONDS = 0.005
+
+Command = Callable[[], None]
+
+
+class Reactor:
+    """Call back when something happens.
+
+    Parameters
+    ----------
+    finished
+        Tells when the own thread may end.
+    expecting
+        Tells whether anything is under way that will have to be heard.
+    on_error
+        Takes what a callback raised.
+    """
+
+    def __init__(
+        self,
+        finished: Callable[[], bool],
+        expecting: Callable[[], bool],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self.watch = Watch()
+        self.timers = Timers()
+        self._finished = finished
+        self._expecting = expecting
+        self._on_error = on_error
+        self._commands: deque[Command] = deque()
+        self._own_commands: deque[Command] = deque()
+        self._turn = threading.Lock()
+        self._holder: int | None = None
+        self._wanted = False
+        self._aside = False
+        self._last_turn = 0.0
+        self._come_back = threading.Event()
+        self._woken = False
+        self._woken_by, self._wake = multiprocessing.Pipe(duplex=False)
+        self.watch.add(self._woken_by, self._note_wake)
+        self._thread = threading.Thread(target=self._serve, name="parmagic", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the own thread runs."""
+        return self._thread.is_alive()
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait until the own thread has ended."""
+        self._thread.join(seconds)
+
+    def post(self, command: Command) -> None:
+        """Let the thread that has the turn call ``command``, soon."""
+        self._commands.append(command)
+        self.come_back()
+
+    def post_own(self, command: Command) -> None:
+        """Let the own thread call ``command``, and no other."""
+        self._own_commands.append(command)
+        self.come_back()
+
+    def do(self, command: Command) -> None:
+        """Call ``command`` here and now if nobody has the turn; post it otherwise.
+
+        No KeyboardInterrupt may come in here, see `Interrupts`. Who does this drives
+        next, or is content with an answer that is heard `LOOK_SECONDS` later.
+        """
+        if not self._turn.acquire(blocking=False):
+            self.post(command)
+            return
+        self._holder = threading.get_ident()
+        try:
+            command()
+        except Exception as error:
+            self._on_error(error)
+        finally:
+            self._give_turn()
+
+    def drive(self, until: Callable[[], bool], seconds: float) -> None:
+        """Wait and call back in this thread, for ``seconds`` or until ``until()`` is true.
+
+        No KeyboardInterrupt may come in here, see `Interrupts`.
+        """
+        deadline = time.monotonic() + seconds
+        if not self._turn.acquire(blocking=False):
+            self._wanted = True
+            self._interrupt_wait()
+            if not self._turn.acquire(timeout=seconds):
+                return
+        self._holder = threading.get_ident()
+        try:
+            while not until() and (rest := deadline - time.monotonic()) > 0:
+                self._round(rest)
+        finally:
+            self._last_turn = time.monotonic()
+            self._give_turn()
+
+    def come_back(self) -> None:
+        """Have the own thread take the turn again, as soon as nobody else has it."""
+        if self._aside:
+            self._come_back.set()
+        self._interrupt_wait()
+
+    def _interrupt_wait(self) -> None:
+        # What a callback posts is obeyed anyway, at the end of the round.
+        if not self._woken and self._holder != threading.get_ident():
+            self._woken = True
+            with contextlib.suppress(OSError):  # the own thread has ended
+                self._wake.send_bytes(b"")
+
+    def _note_wake(self) -> None:
+        self._woken_by.recv_bytes()
+        self._woken = False
+
+    def _serve(self) -> None:
+        while not self._finished():
+            self._turn.acquire()
+            self._holder = threading.get_ident()
+            while not self._wanted and not self._finished():
+                self._round(None, self._own_commands)
+            self._give_turn()
+            self._stand_aside()
+        self.watch.close()
+        self._woken_by.close()
+        self._wake.close()
+
+    def _stand_aside(self) -> None:
+        self._come_back.clear()
+        self._aside, self._wanted = True, False
+        while not self._come_back.wait(LOOK_SECONDS):
+            if self._own_commands or (self._has_work() and not self._turn.locked()):
+                break
+            if time.monotonic() - self._last_turn > ASIDE_SECONDS:
+                break
+        self._aside = False
+
+    def _has_work(self) -> bool:
+        return bool(self._commands) or self._expecting()
+
+    def _give_turn(self) -> None:
+        self._holder = None
+        self._turn.release()
+
+    def _round(self, seconds: float | None, own: deque[Command] | None = None) -> None:
+        try:
+            self._obey(own)
+            self._obey(self._commands)
+            self.watch.wait(_shortest(seconds, self.timers.seconds_to_next()))
+            self.timers.fire()
+            self._obey(self._commands)
+        except Exception as error:
+            self._on_error(error)
+
+    def _obey(self, commands: deque[Command] | None) -> None:
+        while commands:
+            commands.popleft()()
+
+
+def _shortest(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

@@ -1,0 +1,1 @@
+"""Floor 1: all that a worker process imports. No IPython, no ipywidgets, no numpy."""

@@ -1,0 +1,133 @@
+"""The exceptions of parmagic itself."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Self
+
+# By name: the numbers of some differ between Linux and macOS.
+_SIGNALS = {
+    "SIGABRT": "means that C code gave up, often with a message of its own.",
+    "SIGBUS": "(bus error) often means that a disk or /dev/shm is full, or a file was cut short.",
+    "SIGKILL": "often means that memory ran out.",
+    "SIGSEGV": "(segmentation fault) means a fault in C code, in a library that the item used.",
+    "SIGTERM": "is a request to end, from another program or from the function itself.",
+}
+_ACCESS_VIOLATION = 0xC0000005
+
+
+class ParmagicError(Exception):
+    """The base of the exceptions that parmagic raises in its own name."""
+
+
+class PayloadError(ParmagicError, TypeError):
+    """The function, an item or a result cannot be sent from one process to another."""
+
+
+class WorkerDied(ParmagicError, RuntimeError):
+    """Tell that a worker process ended while it ran an item.
+
+    Parameters
+    ----------
+    worker
+        The number of the worker.
+    exitcode
+        As `multiprocessing.Process.exitcode` has it: ``-9`` is a death by signal 9.
+    item
+        The index of the item that the worker held, if it held one.
+    item_repr
+        What that item was, such as ``"path = 'big.tif'"``.
+    """
+
+    def __init__(
+        self,
+        worker: int,
+        exitcode: int | None,
+        item: int | None = None,
+        item_repr: str | None = None,
+    ) -> None:
+        # BaseException pickles its arguments: given whole, they make the same exception again.
+        super().__init__(worker, exitcode, item, item_repr)
+        self.worker = worker
+        self.exitcode = exitcode
+        self.item = item
+        self.item_repr = item_repr
+
+    def __str__(self) -> str:
+        return f"worker {self.worker} {self._end()}{self._while()}. {self._hint()}".rstrip()
+
+    def _end(self) -> str:
+        if self.exitcode is not None and self.exitcode < 0:
+            return f"was killed by signal {-self.exitcode}"
+        return "ended"
+
+    def _while(self) -> str:
+        if self.item is None:
+            return ""
+        named = f" ({self.item_repr})" if self.item_repr else ""
+        return f" while it ran item {self.item}{named}"
+
+    def _hint(self) -> str:
+        if self.exitcode is None:
+            return ""
+        if self.exitcode < 0:
+            return _signal_hint(-self.exitcode)
+        if self.exitcode == _ACCESS_VIOLATION:
+            return "Exit code 0xC0000005 (access violation) means a fault in C code, in a library."
+        culprit = "The function, or a library that it calls,"
+        return f"{culprit} ended the process with exit code {self.exitcode}."
+
+
+def _signal_hint(number: int) -> str:
+    try:
+        return f"Signal {number} {_SIGNALS[signal.Signals(number).name]}"
+    except (KeyError, ValueError):
+        return ""
+
+
+class RemoteError(ParmagicError):
+    """Stand in for an exception of a worker that cannot be made again in this process.
+
+    It is printed under the name of the original's class, but caught as RemoteError only.
+
+    Parameters
+    ----------
+    type_name
+        The original's class, as ``module.QualName``.
+    text
+        The original's ``str()``.
+    remote_traceback
+        Where it was raised, as `traceback.format_tb` writes it.
+    """
+
+    def __new__(cls, type_name: str, text: str, remote_traceback: str = "") -> Self:
+        """Make an instance of a subclass that has the original's name."""
+        named: Self = super().__new__(_named(type_name), type_name, text, remote_traceback)
+        return named
+
+    def __init__(self, type_name: str, text: str, remote_traceback: str = "") -> None:
+        super().__init__(type_name, text, remote_traceback)
+        self.type_name = type_name
+        self.text = text
+        self.remote_traceback = remote_traceback
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RemoteError, self.args, vars(self)
+
+
+@lru_cache
+def _named(type_name: str) -> type[Any]:
+    # Python prints the __qualname__ of a class of __main__, and IPython prints the __name__.
+    names = {"__module__": "__main__", "__qualname__": type_name}
+    return type(type_name.rpartition(".")[2], (RemoteError,), names)
+
+
+def add_item_note(exception: BaseException, index: int, item_repr: str) -> None:
+    """Note under ``exception`` which item raised it, such as ``in item 17: path = 'big.tif'``."""
+    with suppress(Exception):  # such as: its __notes__ is no list
+        exception.add_note(f"in item {index}: {item_repr}")

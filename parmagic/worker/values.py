@@ -1,0 +1,34 @@
+"""The values of a chunk to bytes; one that cannot be pickled does not spoil the others."""
+
+from __future__ import annotations
+
+from parmagic.worker.failure import Failure, pack
+from parmagic.worker.items import ItemRun
+from parmagic.worker.pickling import Pickled, dump
+
+
+def dump_values(walk: ItemRun, first: int) -> Pickled:
+    """Pickle the values of ``walk``; those that refuse become failures of their items."""
+    try:
+        return dump(walk.values)
+    except BaseException:  # a hostile __reduce__ may raise SystemExit
+        walk.reject(list(_unpicklable(walk.values, first)))
+        return dump(walk.values)
+
+
+def _unpicklable(values: list[object], first: int) -> list[tuple[int, Failure]]:
+    found = []
+    for index, value in enumerate(values):
+        try:
+            dump(value)
+        except BaseException as error:
+            found.append((index, _blame(value, first + index, error)))
+    return found
+
+
+def _blame(value: object, index: int, error: BaseException) -> Failure:
+    from parmagic.worker.culprit import blame_value
+
+    blame = blame_value(value, error, f"the result of item {index}")
+    blame.__cause__ = error
+    return pack(blame)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import threading
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parmagic.worker.board import CANCELLED
+from parmagic.worker.cancel import Cancellation, Cancelled
+
+JOB = 5
+
+
+class Worker:
+    """This process, which can be interrupted like a worker."""
+
+    def __init__(self) -> None:
+        self.cells = memoryview(array("q", [-1] * 8))
+        self.cancellation = Cancellation(self.cells)
+        self.cancellation.install()
+
+    def interrupt(self, job: int = JOB) -> None:
+        self.cells[CANCELLED] = job
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    before = signal.getsignal(signal.SIGINT)
+    yield Worker()
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_item_of_a_cancelled_job_is_stopped(worker: Worker) -> None:
+    worker.cancellation.allow(JOB)
+    with pytest.raises(Cancelled):
+        worker.interrupt()
+    assert not worker.cancellation.poisoned
+
+
+@pytest.mark.parametrize("job", [-1, JOB - 1, JOB + 1])
+def test_an_item_of_another_job_is_not(worker: Worker, job: int) -> None:
+    worker.cancellation.allow(JOB)
+    worker.interrupt(job)
+
+
+def test_between_chunks_nothing_is_stopped(worker: Worker) -> None:
+    worker.interrupt()
+    worker.cancellation.allow(JOB + 1)
+    worker.cancellation.forbid()
+    worker.interrupt(JOB + 1)
+
+
+def test_a_job_that_was_cancelled_before_does_not_begin(worker: Worker) -> None:
+    worker.interrupt()
+    with pytest.raises(Cancelled):
+        worker.cancellation.allow(JOB)
+
+
+def test_the_way_out_of_an_item_is_not_disturbed(worker: Worker) -> None:
+    worker.cancellation.allow(JOB)
+    with pytest.raises(Cancelled):
+        try:
+            worker.interrupt()
+        finally:
+            worker.interrupt()
+
+
+def test_a_message_under_way_is_finished_first(worker: Worker) -> None:
+    done = []
+    worker.cancellation.allow(JOB)
+    with pytest.raises(Cancelled), worker.cancellation.postponed():
+        worker.interrupt()
+        done.append("sent")
+    assert done == ["sent"]
+
+
+def test_other_threads_send_undisturbed(worker: Worker) -> None:
+    done = []
+
+    def send() -> None:
+        with worker.cancellation.postponed():
+            done.append("sent")
+
+    worker.cancellation.allow(JOB)
+    thread = threading.Thread(target=send)
+    thread.start()
+    thread.join()
+    assert done == ["sent"]
+    with pytest.raises(Cancelled):
+        worker.interrupt()
+
+
+def test_after_an_import_that_was_cut_short_the_worker_must_go(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "cut_short.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    worker.cancellation.allow(JOB)
+    worker.cells[CANCELLED] = JOB
+    with pytest.raises(Cancelled):
+        importlib.import_module("cut_short")
+    assert worker.cancellation.poisoned
