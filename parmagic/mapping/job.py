@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError, Future
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from parmagic.mapping.history import remember
 from parmagic.mapping.outcomes import Outcomes
 from parmagic.mapping.pool_run import PoolRun
-from parmagic.mapping.results import Results
+from parmagic.mapping.results import Results, preview
 from parmagic.mapping.serial_run import SerialRun
 from parmagic.mapping.source import source_of
 from parmagic.mapping.usage import Usage
@@ -24,12 +24,11 @@ from parmagic.pool.payload import Payload
 from parmagic.report.report import FailedItem, Report
 from parmagic.report.units import count
 from parmagic.worker.loop import inside_worker
-from parmagic.worker.text import safe_repr, safe_str
+from parmagic.worker.text import safe_str
 
 T = TypeVar("T")
 
-PREVIEWED_ITEMS = 10
-PREVIEWED_CHARACTERS = 100
+_MESSAGE_CHARACTERS = 100
 _REPORTED_FAILURES = 100
 
 State = Literal["running", "done", "failed", "interrupted"]
@@ -214,7 +213,7 @@ class Job(Future[Results[T]]):
             error.add_note(self._kept())
             raise error
         self._state_now = "done"
-        return Results(self.outcomes.with_errors(), self.report())
+        return Results(self.outcomes.with_errors(), self._report())
 
     def _kept(self) -> str:
         return f"{count(self.outcomes.done, 'result')} kept in parmagic.jobs[-1].outcomes"
@@ -228,6 +227,9 @@ class Job(Future[Results[T]]):
 
     def report(self) -> Report:
         """Describe the job at this moment."""
+        return replace(self._report(), preview=preview(self.outcomes.first_values()))
+
+    def _report(self) -> Report:
         outcomes, usage = self.outcomes, self._usage
         return Report(
             what=self.what,
@@ -241,14 +243,10 @@ class Job(Future[Results[T]]):
             wall_seconds=usage.wall_seconds,
             item_seconds=usage.item_seconds,
             start_seconds=usage.start_seconds,
-            preview=tuple(
-                safe_repr(value, PREVIEWED_CHARACTERS)
-                for value in outcomes.preview(PREVIEWED_ITEMS)
-            ),
             failures=tuple(self._failed_items()),
         )
 
 
 def _one_line(error: BaseException) -> str:
-    text = safe_str(error, PREVIEWED_CHARACTERS)
+    text = safe_str(error, _MESSAGE_CHARACTERS)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -49,12 +50,9 @@ class Outcomes:
             if value is PENDING and index not in self.errors
         ]
 
-    def preview(self, most: int) -> Iterator[Any]:
-        """Yield the first values, as far as they are there."""
-        for value in self.values[:most]:
-            if value is PENDING:
-                return
-            yield value
+    def first_values(self) -> Iterator[Any]:
+        """Yield the values up to the first that is not there."""
+        return itertools.takewhile(lambda value: value is not PENDING, self.values)
 
     def record(self, first: int, values: Sequence[Any]) -> None:
         """Keep the values of consecutive items."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from parmagic.mapping.backlog import Backlog
 from parmagic.mapping.outcomes import Outcomes
@@ -238,7 +239,7 @@ class PoolRun:
         if self._stopping:
             return
         if event.item is None:
-            piece = piece._replace(losses=piece.losses + 1)
+            piece = replace(piece, losses=piece.losses + 1)
         if event.item is None and piece.losses < MOST_LOSSES:
             self._backlog.give_back([piece])
             return

@@ -37,7 +37,7 @@ from parmagic.pool.process import WorkerProcess
 from parmagic.pool.queue import ChunkQueue
 from parmagic.pool.reactor import Reactor
 from parmagic.worker.failure import unpack
-from parmagic.worker.messages import Done, Printed, Ready
+from parmagic.worker.messages import Done, FromWorker, Printed, Ready
 
 # An item that is asked to stop has this long before its worker is killed, so that an
 # interrupted cell is free within a second.
@@ -292,16 +292,20 @@ class Dispatcher:
 
     def _hear(self, worker: WorkerProcess) -> None:
         try:
-            message, descriptor = worker.channel.receive()
+            all_received = worker.channel.receive()
         except (EOFError, OSError):
             self._stop_hearing(worker)
             worker.end_unless_leaving()  # dead, or out of reach because it closed its pipes
             return
+        for message, descriptor in all_received:
+            self._take(worker, message, descriptor)
+
+    def _take(self, worker: WorkerProcess, message: FromWorker, descriptor: int | None) -> None:
         if isinstance(message, Done):
             self._on_done(worker, message, descriptor)
         elif isinstance(message, Printed):
             self._on_printed(worker, message)
-        elif isinstance(message, Ready):
+        else:
             self._on_ready(worker, message)
 
     def _stop_hearing(self, worker: WorkerProcess) -> None:

@@ -94,16 +94,18 @@ class WorkerProcess:
             The worker is gone; its sentinel tells the rest.
         """
         self.chunk = chunk
-        if chunk.payload.job not in self._loaded:
-            self._send_function(chunk.payload)
-        self.channel.send(chunk.run, chunk.segment)
+        if chunk.payload.job in self._loaded:
+            self.channel.send((chunk.run, chunk.segment))
+        else:
+            self._send_with_function(chunk)
         chunk.close()
 
-    def _send_function(self, payload: Payload) -> None:
+    def _send_with_function(self, chunk: Chunk) -> None:
+        payload = chunk.payload
         load = payload.load._replace(over=self._take_over())
         if load.surroundings == self._surroundings:
             load = load._replace(surroundings=None)
-        self.channel.send(load, payload.segment)
+        self.channel.send((load, payload.segment), (chunk.run, chunk.segment))
         self._surroundings = payload.load.surroundings
         self._loaded.add(payload.job)
 
@@ -145,7 +147,7 @@ class WorkerProcess:
 
     def _send_quietly(self, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(OSError):  # it is gone: its sentinel tells the rest
-            self.channel.send(message)
+            self.channel.send((message, None))
 
     def close(self) -> None:
         """Reap the process, which has ended, and give up all that was for it."""

@@ -33,6 +33,9 @@ class Received(NamedTuple):
             os.close(self.descriptor)
 
 
+Outgoing = tuple[tuple[Any, ...], "Segment | None"]
+
+
 class Channel:
     """One end: send messages, with or without a segment, and receive the other end's."""
 
@@ -57,21 +60,24 @@ class Channel:
         """What is readable when a message has come."""
         return self._inbox
 
-    def send(self, message: tuple[Any, ...], segment: Segment | None = None) -> None:
-        """Send ``message``; the segment's descriptor goes first, so that it is there in time."""
-        if segment is not None and self._descriptors is not None:
-            socket.send_fds(self._descriptors, [b"\0"], [segment.descriptor])
-        self._outbox.send_bytes(pickle.dumps(message, 5))
+    def send(self, *outgoing: Outgoing) -> None:
+        """Send messages, all at once: the other end is woken once."""
+        for _, segment in outgoing:  # goes first, so that it is there in time
+            if segment is not None and self._descriptors is not None:
+                socket.send_fds(self._descriptors, [b"\0"], [segment.descriptor])
+        self._outbox.send_bytes(pickle.dumps([message for message, _ in outgoing], 5))
 
-    def receive(self) -> Received:
-        """Wait for a message.
+    def receive(self) -> list[Received]:
+        """Wait for messages, and return those that were sent at once.
 
         Raises
         ------
         EOFError, OSError
             The other end is gone.
         """
-        message = pickle.loads(self._inbox.recv_bytes())
+        return [self._received(message) for message in pickle.loads(self._inbox.recv_bytes())]
+
+    def _received(self, message: Any) -> Received:
         parcel = getattr(message, "parcel", None)
         travels_beside = parcel is not None and parcel.in_segment
         return Received(message, self._receive_descriptor() if travels_beside else None)
@@ -101,4 +107,4 @@ class SharedSender:
     def send(self, message: tuple[Any, ...], segment: Segment | None = None) -> None:
         """Send ``message`` whole."""
         with self._lock:
-            self._channel.send(message, segment)
+            self._channel.send((message, segment))

@@ -63,6 +63,7 @@ class Worker:
         self._functions: dict[int, LoadedFunction] = {}
         self._surroundings: Surroundings | None = None
         self._job = NOTHING
+        self._ends = False
 
     def serve(self, initializer: bytes | None) -> None:
         """Receive messages and do them, until `Stop`."""
@@ -74,14 +75,18 @@ class Worker:
             if initializer is None:
                 die_with_parent()  # not before: it takes a while
             self._prepare_while_idle()
-            while self._answer(self._channel.receive()):
-                pass
+            self._answer_all()
+
+    def _answer_all(self) -> None:
+        while not self._ends:
+            for received in self._channel.receive():
+                self._answer(received)
 
     def _prepare_while_idle(self) -> None:
         if not self._channel.inbox.poll(0):
             import cloudpickle  # noqa: F401  # 60 ms, while there is nothing else to do
 
-    def _answer(self, received: Received) -> bool:
+    def _answer(self, received: Received) -> None:
         message = received.message
         if isinstance(message, Run):
             self._run(message, received)
@@ -91,7 +96,7 @@ class Worker:
             self._functions[message.job] = LoadedFunction(received, self._surroundings)
         elif isinstance(message, Forget):
             self._forget(message.jobs)
-        return not (isinstance(message, Stop) or self._cancellation.poisoned)
+        self._ends = isinstance(message, Stop) or self._cancellation.poisoned
 
     def _forget(self, jobs: tuple[int, ...]) -> None:
         for job in jobs:
