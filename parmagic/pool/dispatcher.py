@@ -76,6 +76,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._reactor: Reactor | None = None
         self._closing = False
+        self._killed = False
         self._numbers = 0
         self._failed_starts = 0
         self._replace_later = False
@@ -175,6 +176,9 @@ class Dispatcher:
         return bool(self._queue) or any(worker.chunk is not None for worker in self._workers)
 
     def _enqueue(self, chunk: Chunk) -> None:
+        if self._killed or self._running().ended:
+            self._drop([chunk], PoolBroken.stopped())
+            return
         self._queue.add(chunk)
         self._replace_later = False
         self._refill()

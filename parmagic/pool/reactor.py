@@ -15,7 +15,6 @@ Only the thread that has the turn touches what the callbacks own.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import threading
 import time
@@ -47,6 +46,11 @@ class Reactor:
         Tells whether anything is under way that will have to be heard.
     on_error
         Takes what a callback raised.
+
+    Attributes
+    ----------
+    ended
+        Whether the own thread has ended. Commands are still obeyed, by those who post them.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Reactor:
     ) -> None:
         self.watch = Watch()
         self.timers = Timers()
+        self.ended = False
         self._finished = finished
         self._expecting = expecting
         self._on_error = on_error
@@ -74,11 +79,6 @@ class Reactor:
         self._thread = threading.Thread(target=self._serve, name="parmagic", daemon=True)
         self._thread.start()
 
-    @property
-    def alive(self) -> bool:
-        """Whether the own thread runs."""
-        return self._thread.is_alive()
-
     def join(self, seconds: float | None = None) -> None:
         """Wait until the own thread has ended."""
         self._thread.join(seconds)
@@ -87,6 +87,8 @@ class Reactor:
         """Let the thread that has the turn call ``command``, soon."""
         self._commands.append(command)
         self.come_back()
+        if self.ended and self._holder != threading.get_ident():
+            self.do(_nothing)  # perhaps the own thread had looked for the last time
 
     def post_own(self, command: Command) -> None:
         """Let the own thread call ``command``, and no other."""
@@ -105,6 +107,8 @@ class Reactor:
         self._holder = threading.get_ident()
         try:
             command()
+            if self.ended:  # and nobody else will
+                self._obey(self._commands)
         except Exception as error:
             self._on_error(error)
         finally:
@@ -139,25 +143,37 @@ class Reactor:
     def _interrupt_wait(self) -> None:
         # What a callback posts is obeyed anyway, at the end of the round.
         if not self._woken and self._holder != threading.get_ident():
-            self._woken = True
-            with contextlib.suppress(OSError):  # the own thread has ended
+            try:
+                self._woken = True
                 self._wake.send_bytes(b"")
+            except OSError:
+                pass  # the own thread has ended
+            except BaseException:  # a KeyboardInterrupt: the next one must wake it
+                self._woken = False
+                raise
 
     def _note_wake(self) -> None:
         self._woken_by.recv_bytes()
         self._woken = False
 
     def _serve(self) -> None:
-        while not self._finished():
+        while not self.ended:
             self._turn.acquire()
             self._holder = threading.get_ident()
-            while not self._wanted and not self._finished():
+            while not self._wanted and not self._at_end():
                 self._round(None, self._own_commands)
             self._give_turn()
-            self._stand_aside()
+            if not self.ended:
+                self._stand_aside()
         self.watch.close()
         self._woken_by.close()
         self._wake.close()
+
+    def _at_end(self) -> bool:
+        if self._finished() and not self._commands:
+            self.ended = True
+            self._obey(self._commands)  # what came before it could be seen that we end
+        return self.ended
 
     def _stand_aside(self) -> None:
         self._come_back.clear()
@@ -189,6 +205,10 @@ class Reactor:
     def _obey(self, commands: deque[Command] | None) -> None:
         while commands:
             commands.popleft()()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _shortest(one: float | None, other: float | None) -> float | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import pickle
 import sys
 import time
+from typing import Any
 
 from parmagic.worker.board import CHUNK, ITEM, NOTHING, Board
 from parmagic.worker.cancel import Cancellation, Cancelled
@@ -21,6 +22,7 @@ from parmagic.worker.function import LoadedFunction
 from parmagic.worker.items import ItemRun
 from parmagic.worker.lifeline import die_with_parent
 from parmagic.worker.messages import Done, Forget, Load, Printed, Ready, Run, Stop
+from parmagic.worker.modules import LocalModules
 from parmagic.worker.parcel import unwrap, wrap
 from parmagic.worker.surroundings import Surroundings
 from parmagic.worker.values import dump_values
@@ -62,6 +64,7 @@ class Worker:
         self._capture = Capture(self._cells, self._send_output)
         self._functions: dict[int, LoadedFunction] = {}
         self._surroundings: Surroundings | None = None
+        self._modules = LocalModules()
         self._job = NOTHING
         self._ends = False
 
@@ -80,7 +83,8 @@ class Worker:
     def _answer_all(self) -> None:
         while not self._ends:
             for received in self._channel.receive():
-                self._answer(received)
+                if not self._ends:
+                    self._answer(received)
 
     def _prepare_while_idle(self) -> None:
         if not self._channel.inbox.poll(0):
@@ -96,7 +100,13 @@ class Worker:
             self._functions[message.job] = LoadedFunction(received, self._surroundings)
         elif isinstance(message, Forget):
             self._forget(message.jobs)
-        self._ends = isinstance(message, Stop) or self._cancellation.poisoned
+        self._ends = self._has_to_end(message)
+
+    def _has_to_end(self, message: Any) -> bool:
+        if isinstance(message, Load):
+            # Before its first chunk is begun, which then goes to a worker that is new.
+            return self._modules.changed()
+        return isinstance(message, Stop) or self._cancellation.poisoned
 
     def _forget(self, jobs: tuple[int, ...]) -> None:
         for job in jobs:
@@ -114,6 +124,7 @@ class Worker:
             pass
         finally:
             received.close()
+        self._modules.note_new()  # before the kernel goes on, and perhaps edits one
         self._send_done(run, walk, started)
         self._cells[CHUNK] = self._cells[ITEM] = NOTHING
 
