@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
 from types import ModuleType
@@ -40,11 +41,11 @@ def _tidied_up(before: set[object]) -> bool:
 
 
 def _litter(before: set[object]) -> set[object]:
-    return {each for each in _belongings() - before if not _belongs_to_one_of(before, each)}
+    return {each for each in _belongings() - before if not _belongs_to_others(each, before)}
 
 
 def _belongings() -> set[object]:
-    return {*_processes(), *threading.enumerate(), *_descriptors(), *_shared_memory()}
+    return {*_processes(), *threading.enumerate(), *_descriptors(), *Path("/dev/shm").glob("*")}
 
 
 def _processes() -> list[psutil.Process]:
@@ -54,23 +55,37 @@ def _processes() -> list[psutil.Process]:
 def _descriptors() -> Iterator[tuple[str, str]]:
     folder = Path("/proc/self/fd")
     for name in os.listdir(folder):
-        try:
+        with suppress(FileNotFoundError):  # that of the listing itself
             yield name, os.readlink(folder / name)
-        except FileNotFoundError:
-            continue  # that of the listing itself
 
 
-def _shared_memory() -> Iterator[str]:
-    # Without that of joblib, which a benchmark beside us may run.
-    return (name for name in os.listdir("/dev/shm") if not name.startswith(("joblib", "loky")))
+def _belongs_to_others(each: object, before: set[object]) -> bool:
+    match each:
+        case psutil.Process():  # a kernel that several tests use has workers of its own
+            return _descends_from_one_of(before, each)
+        case Path():  # other programs run beside us, such as a benchmark with joblib
+            return _is_no_block(each.name) or any(each.name in maps for maps in _maps_of_others())
+        case (_, str(target)):  # multiprocessing keeps its heap for good
+            return target.startswith("/dev/shm/pym-")
+    return False
 
 
-def _belongs_to_one_of(owners: set[object], each: object) -> bool:
-    # A kernel that several tests use has workers of its own.
+def _descends_from_one_of(owners: set[object], process: psutil.Process) -> bool:
     try:
-        return isinstance(each, psutil.Process) and any(p in owners for p in each.parents())
+        return any(parent in owners for parent in process.parents())
     except psutil.NoSuchProcess:
         return True
+
+
+def _is_no_block(name: str) -> bool:
+    return name.startswith(("sem.", "joblib"))  # a semaphore, a folder
+
+
+def _maps_of_others() -> Iterator[str]:
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        if maps.parent.name != str(os.getpid()):
+            with suppress(OSError):
+                yield maps.read_text()
 
 
 @pytest.fixture

@@ -28,27 +28,27 @@ class Gate:
     """A door between processes: who comes leaves a name and a pid, and waits until it opens."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def enter(self, name: object = "") -> None:
         self.note(name)
-        while not (self._folder / "open").exists():
+        while not (self.folder / "open").exists():
             time.sleep(0.003)
 
     def note(self, name: object = "") -> None:
-        (self._folder / f"{name}@{os.getpid()}").touch()
+        (self.folder / f"{name}@{os.getpid()}").touch()
 
     def open(self) -> None:
-        (self._folder / "open").touch()
+        (self.folder / "open").touch()
 
     @property
     def pids(self) -> list[int]:
         """Of those who came, one for each name."""
-        return [int(path.name.rpartition("@")[2]) for path in self._folder.glob("*@*")]
+        return [int(path.name.rpartition("@")[2]) for path in self.folder.glob("*@*")]
 
     @property
     def names(self) -> set[str]:
-        return {path.name.rpartition("@")[0] for path in self._folder.glob("*@*")}
+        return {path.name.rpartition("@")[0] for path in self.folder.glob("*@*")}
 
     def wait_for(self, count: int = 1) -> None:
         assert wait_until(lambda: len(self.pids) >= count)

@@ -29,11 +29,12 @@ class Backlog:
     @property
     def rest(self) -> int | None:
         """How many items it holds, or None while that is unknown."""
-        returned = sum(map(len, self._returned))
+        returned = sum(map(len, self._returned)) if self._returned else 0
         if self._exhausted:
             return returned
+        # An iterable may have more items than its len() says: at the end it is asked.
         length = self._source.length
-        return None if length is None else returned + max(0, length - self._cut)
+        return None if length is None or length <= self._cut else returned + length - self._cut
 
     def give_back(self, pieces: Iterable[Piece]) -> None:
         """Put ``pieces`` before all others."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterable
@@ -162,6 +161,8 @@ class Job(Future[Results[T]]):
         return super().cancelled() or (self._cancelled and self.done())
 
     def __await__(self) -> Generator[Any, None, Results[T]]:
+        import asyncio  # 25 ms, which a script need not spend
+
         return asyncio.wrap_future(self).__await__()
 
     def _drive(self) -> None:
@@ -210,7 +211,8 @@ class Job(Future[Results[T]]):
         error = self.outcomes.first_error
         if error is not None and not self.options.return_exceptions:
             self._state_now = "failed"
-            error.add_note(self._kept())
+            with contextlib.suppress(Exception):  # such as: its __notes__ is no list
+                error.add_note(self._kept())
             raise error
         self._state_now = "done"
         return Results(self.outcomes.with_errors(), self._report())

@@ -50,7 +50,7 @@ def plan_cell(
     SyntaxError
         Where the cell is not Python.
     """
-    cell = ast.parse("\n" * (first_line - 1) + source, filename)
+    cell = _parse("\n" * (first_line - 1) + source, filename)
     plan = _plan(header.strip(), cell, shared)
     _check_syntax(plan, filename)
     return plan
@@ -65,6 +65,13 @@ def plan_line(expression: str) -> Plan:
         Where the expression is not a comprehension, or could not run in other processes.
     """
     return _plan_value(*read_comprehension(expression.strip().removesuffix(";")))
+
+
+def _parse(source: str, filename: str) -> ast.Module:
+    # What `ast.parse` does, without its frame in the traceback of a SyntaxError.
+    tree = compile(source, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    assert isinstance(tree, ast.Module)
+    return tree
 
 
 def _plan(header: str, cell: ast.Module, shared: Container[str]) -> Plan:

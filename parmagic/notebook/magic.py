@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import ismodule
+from itertools import takewhile
 from typing import Any, cast
 
 from IPython.core.error import UsageError
@@ -36,10 +37,10 @@ class ParMagic(Magics):
     shell: Any
 
     workers = Integer(
-        None, allow_none=True, help="How many workers; by default one a processor."
+        None, allow_none=True, min=1, help="How many workers; by default one a processor."
     ).tag(config=True)
     chunksize = Integer(
-        None, allow_none=True, help="Items sent together; by default what takes 50 ms."
+        None, allow_none=True, min=1, help="Items sent together; by default what takes 50 ms."
     ).tag(config=True)
     return_exceptions = Bool(False, help="Put exceptions in their places, and go on.").tag(
         config=True
@@ -96,9 +97,13 @@ class ParMagic(Magics):
         stays in ``parmagic.jobs[-1].outcomes``. Defaults: ``%config ParMagic``.
         """
         asked = parse_parmap(line, self.shell.user_ns)
-        if cell is None:
-            return self._run_line(asked, local_ns)
-        return self._run_cell(asked, Source.of_cell(self.shell, f"%%parmap {line}", cell), cell)
+        try:
+            if cell is None:
+                return self._run_line(asked, local_ns)
+            return self._run_cell(asked, Source.of_cell(self.shell, f"%%parmap {line}", cell), cell)
+        except BaseException as error:
+            show_own_frames_only(error, whole_cell=cell is not None)
+            raise
 
     def _run_line(self, asked: Line, local_ns: dict[str, Any] | None) -> Any:
         plan = plan_line(asked.rest)
@@ -106,12 +111,13 @@ class ParMagic(Magics):
         assert plan.function is not None
         fn = source.define_body(plan.function, FUNCTION, local_ns)
         items = source.evaluate(plan.items, local_ns)
-        return self._bind(asked.name, self._run(fn, items, asked, star=plan.star))
+        return self._bind(asked, asked.name, self._run(fn, items, asked, star=plan.star))
 
     def _run_cell(self, asked: Line, source: Source, cell: str) -> Any:
         plan = plan_cell(
             asked.rest,
             self.shell.transform_cell(cell),  # so that `!ls` and nested magics work
+            first_line=2 + _blank_lines(cell),  # which that leaves out
             filename=source.filename,
             shared={name for name, value in self.shell.user_ns.items() if ismodule(value)},
         )
@@ -127,7 +133,7 @@ class ParMagic(Magics):
         )
         if plan.replay is not None:
             return _replay(plan, source, results)
-        return self._bind(name, results)
+        return self._bind(asked, name, results)
 
     def _check_changes(self, plan: Plan) -> None:
         for name in plan.changes:
@@ -160,8 +166,7 @@ class ParMagic(Magics):
         job = Job(fn, items, options, what=asked.rest or "loop", look_up=line.look_up)
         try:
             results = job.run()
-        except BaseException as error:
-            show_own_frames_only(error, self.shell, whole_cell=cell)
+        except BaseException:
             if cell or line.shown:  # in a line, except may follow
                 line.show_report(job.report())
             raise
@@ -172,8 +177,10 @@ class ParMagic(Magics):
         return results
 
     def _surface(self, asked: Line) -> Surface:
-        quiet = asked.options.get("quiet", self.quiet)
-        return NoSurface() if quiet else surface_for(self.shell, self.live)
+        return NoSurface() if self._is_quiet(asked) else surface_for(self.shell, self.live)
+
+    def _is_quiet(self, asked: Line) -> bool:
+        return bool(asked.options.get("quiet", self.quiet))
 
     def _options(self, given: Mapping[str, Any], star: bool) -> Options:
         return Options(
@@ -184,9 +191,9 @@ class ParMagic(Magics):
             serial=given.get("serial", False),
         )
 
-    def _bind(self, name: str | None, results: Results[Any]) -> Results[Any] | None:
+    def _bind(self, asked: Line, name: str | None, results: Results[Any]) -> list[Any] | None:
         if name is None:
-            return results
+            return list(results) if self._is_quiet(asked) else results
         self.shell.user_ns[name] = results
         return None
 
@@ -208,6 +215,10 @@ class ParMagic(Magics):
         if "workers" in options or options.get("restart"):
             default_pool(options.get("workers", self.workers))
         return PoolTable.now()
+
+
+def _blank_lines(cell: str) -> int:
+    return len(list(takewhile(str.isspace, cell.splitlines(keepends=True))))
 
 
 def _results_name(asked: Line, plan: Plan) -> str | None:

@@ -17,7 +17,9 @@ from typing import Any
 from IPython.core.error import UsageError
 
 _NAMED = re.compile(r"^(?P<rest>.*?)\s*->\s*(?P<name>[^\s'\"()\[\]{}]*(?:\s*,\s*\w+)*)\s*$")
-_OPTION = re.compile(r"(?P<option>--?[A-Za-z][\w-]*)(?:(?P<equals>=)|(?=\s|$))")
+# Not the minus sign of -x for x in xs.
+_WORD = r"(?P<option>--[A-Za-z][\w-]*|-[A-Za-z](?!\s+for\b))"
+_OPTION = re.compile(rf"{_WORD}(?:(?P<equals>=)|(?=\s|$))")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def parse_parmap(text: str, namespace: Mapping[str, Any]) -> Line:
     UsageError
         An option is unknown or lacks its value, or the name is no name.
     """
-    options, rest = _take_options(text.strip(), PARMAP, namespace)
+    options, rest = _take_options(text.strip().removesuffix(";"), PARMAP, namespace)
     rest, name = _take_name(rest)
     out = options.pop("out", None)
     if name is not None and out is not None and name != out:
@@ -119,10 +121,10 @@ def _refuse_value(option: Option, match: re.Match[str]) -> None:
 
 
 def _take_value(option: Option, text: str) -> tuple[str, str]:
-    value, _, rest = text.partition(" ")
-    if not value or value.startswith("-"):
+    value, *rest = text.split(maxsplit=1) or [""]
+    if not value or value.startswith("->") or _OPTION.match(value):
         raise UsageError(f"{option.word} needs a value: {option.word} {option.takes}")
-    return value, rest.lstrip()
+    return value, "".join(rest)
 
 
 def _converted(option: Option, value: str, namespace: Mapping[str, Any]) -> Any:
@@ -131,9 +133,10 @@ def _converted(option: Option, value: str, namespace: Mapping[str, Any]) -> Any:
     number = namespace.get(value, value)
     try:
         whole = int(number)
-    except (TypeError, ValueError):
-        whole = 0
-    if whole < 1:
+        exact = isinstance(number, str) or bool(whole == number)
+    except (TypeError, ValueError, OverflowError):
+        whole, exact = 0, False
+    if whole < 1 or not exact:
         raise UsageError(f"{option.word} needs a whole number of 1 or more, not {value}")
     return whole
 

@@ -70,6 +70,8 @@ class Source:
 
         Tracebacks show its frame as that of a cell: there is no ``def`` to be seen.
         """
+        # IPython looks for the text of what a cell runs from its first line on.
+        tree.body[0].lineno = 1 - self._lines_above
         fn = cast(FunctionType, self.define(tree, name, local_ns))
         fn.__code__ = fn.__code__.replace(co_name="<module>", co_qualname="<module>")
         fn.__name__ = fn.__qualname__ = "<cell>"
@@ -78,8 +80,6 @@ class Source:
     def _compile(self, tree: ast.Module | ast.Expression, mode: str) -> Any:
         if self._lines_above:
             ast.increment_lineno(tree, self._lines_above)
-            if isinstance(tree, ast.Module):
-                tree.body[0].lineno = 1  # where IPython looks for the text of what it defines
         return compile(tree, self.filename, mode)
 
     def _scope(self, local_ns: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from itertools import dropwhile
+from itertools import takewhile
+from traceback import extract_tb
 from types import TracebackType
 from typing import Any
 
 _NOT_THE_USERS = ("parmagic", "IPython", "concurrent.futures")
 
 
-def show_own_frames_only(error: BaseException, shell: Any, *, whole_cell: bool) -> None:
+def show_own_frames_only(error: BaseException, *, whole_cell: bool) -> None:
     """Let IPython show ``error`` with the frames of the user's code only.
 
     In whatever mode ``%xmode`` has chosen. The exception itself keeps them all.
@@ -21,27 +22,66 @@ def show_own_frames_only(error: BaseException, shell: Any, *, whole_cell: bool) 
     whole_cell
         Whether a cell magic was called: then the frames above ours only say so.
     """
+    with contextlib.suppress(AttributeError, TypeError):  # an exception without a __dict__
+        error._render_traceback_ = OwnFrames(error, whole_cell)  # type: ignore[attr-defined]
 
-    def render() -> list[str]:
-        frames = _own_frames(error.__traceback__, whole_cell=whole_cell)
-        lines: list[str] = shell.InteractiveTB.structured_traceback(
-            type(error), error, frames, tb_offset=0
+
+class OwnFrames:
+    """What IPython calls to show an error; an object, so that the error can still be pickled."""
+
+    def __init__(self, error: BaseException, whole_cell: bool) -> None:
+        self._error = error
+        self._whole_cell = whole_cell
+
+    def __call__(self) -> list[str]:
+        from IPython import get_ipython
+
+        lines: list[str] = get_ipython().InteractiveTB.structured_traceback(
+            type(self._error), self._error, self.frames, tb_offset=0
         )
         return lines
 
-    with contextlib.suppress(AttributeError, TypeError):  # an exception without a __dict__
-        error._render_traceback_ = render  # type: ignore[attr-defined]
+    @property
+    def frames(self) -> TracebackType | None:
+        """The traceback of the user's code."""
+        return _own_frames(self._error.__traceback__, whole_cell=self._whole_cell)
+
+
+def hook_syntax_errors(shell: Any) -> None:
+    """Show a `SyntaxError` likewise: IPython does not ask it how to."""
+    original = type(shell.SyntaxTB).structured_traceback
+
+    def structured_traceback(
+        kind: type, error: BaseException | None, frames: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        own = getattr(error, "_render_traceback_", None)
+        if isinstance(own, OwnFrames):
+            frames = extract_tb(own.frames)
+        return original(shell.SyntaxTB, kind, error, frames, *args, **kwargs)
+
+    shell.SyntaxTB.structured_traceback = structured_traceback
+
+
+def unhook_syntax_errors(shell: Any) -> None:
+    """Undo `hook_syntax_errors`."""
+    vars(shell.SyntaxTB).pop("structured_traceback", None)
 
 
 def _own_frames(traceback: TracebackType | None, *, whole_cell: bool) -> TracebackType | None:
     links = list(_links(traceback))
-    if whole_cell:
-        links = list(dropwhile(lambda link: not _is_of(link, "parmagic"), links))
-    own: TracebackType | None = None
-    for link in reversed([link for link in links if _is_users(link)]):
-        if own is None or _place(link) != _place(own):  # a line magic's line, in both processes
-            own = TracebackType(own, link.tb_frame, link.tb_lasti, link.tb_lineno)
-    return own
+    above = list(takewhile(lambda link: not _is_of(link, "parmagic"), links))
+    own = list(filter(_is_users, [] if whole_cell else above))
+    below = list(filter(_is_users, links[len(above) :]))
+    if own and below and _place(own[-1]) == _place(below[0]):
+        del below[0]  # a line magic's line, in the worker
+    return _linked([*own, *below])
+
+
+def _linked(links: list[TracebackType]) -> TracebackType | None:
+    linked: TracebackType | None = None
+    for link in reversed(links):
+        linked = TracebackType(linked, link.tb_frame, link.tb_lasti, link.tb_lineno)
+    return linked
 
 
 def _place(link: TracebackType) -> tuple[str, int]:

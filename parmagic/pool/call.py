@@ -129,11 +129,11 @@ class Call:
             self.future.set_exception(unpack(done.failures[0][1]))
             return
         try:
-            values = unwrap(done.parcel, event.descriptor, load=load)
+            result = self._result(unwrap(done.parcel, event.descriptor, load=load))
         except BaseException as error:
             self.future.set_exception(error)
         else:
-            self.future.set_result(self._result(values))
+            self.future.set_result(result)
         finally:
             event.close()
 

@@ -74,12 +74,12 @@ class ProcessPoolExecutor(Executor):
     @property
     def busy_workers(self) -> int:
         """How many workers run something."""
-        return sum(worker.state == "busy" for worker in self.workers)
+        return self.dispatcher.busy_workers
 
     @property
     def warm(self) -> bool:
         """Whether a worker is ready."""
-        return any(worker.state in ("idle", "busy") for worker in self.workers)
+        return self.dispatcher.warm
 
     def resize(self, max_workers: int) -> None:
         """Have ``max_workers`` workers from now on; those too many end after their chunk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -35,7 +36,8 @@ class OrderedCalls:
         self._dispatcher = dispatcher
         self._payload = payload
         self._chunks = chunks
-        self._open = 1  # ourselves, until the chunks are exhausted
+        self._open = 1  # ourselves, until the caller has all values or has given up
+        self._lock = threading.Lock()
         self._ended = False
         self._futures: deque[Future[Any]] = deque()
         self._submit(ahead)
@@ -60,7 +62,8 @@ class OrderedCalls:
 
     def _submit(self, most: int | None) -> None:
         for chunk in itertools.islice(self._chunks, most):
-            self._open += 1
+            with self._lock:
+                self._open += 1
             future = Call(self._dispatcher, self._payload, chunk, list).submit()
             future.add_done_callback(self._close_one)
             self._futures.append(future)
@@ -72,7 +75,8 @@ class OrderedCalls:
             self._close_one()
 
     def _close_one(self, _: Future[Any] | None = None) -> None:
-        self._open -= 1
+        with self._lock:
+            self._open -= 1
         if self._open == 0 and not self._dispatcher.closed:
             self._dispatcher.forget(self._payload)
 

@@ -88,7 +88,7 @@ class Reactor:
         self._commands.append(command)
         self.come_back()
         if self.ended and self._holder != threading.get_ident():
-            self.do(_nothing)  # perhaps the own thread had looked for the last time
+            self._obey_after_end()
 
     def post_own(self, command: Command) -> None:
         """Let the own thread call ``command``, and no other."""
@@ -128,7 +128,9 @@ class Reactor:
         self._holder = threading.get_ident()
         try:
             spin_until = time.monotonic() + SPIN_SECONDS
-            while not until() and (rest := deadline - (now := time.monotonic())) > 0:
+            while (
+                not (self.ended or until()) and (rest := deadline - (now := time.monotonic())) > 0
+            ):
                 self._round(0 if now < spin_until else rest)
         finally:
             self._last_turn = time.monotonic()
@@ -165,6 +167,7 @@ class Reactor:
             self._give_turn()
             if not self.ended:
                 self._stand_aside()
+        self.timers.clear()
         self.watch.close()
         self._woken_by.close()
         self._wake.close()
@@ -188,6 +191,15 @@ class Reactor:
     def _has_work(self) -> bool:
         return bool(self._commands) or self._expecting()
 
+    def _obey_after_end(self) -> None:
+        # The own thread may have looked for commands for the last time.
+        self._turn.acquire()
+        self._holder = threading.get_ident()
+        try:
+            self._obey(self._commands)
+        finally:
+            self._give_turn()
+
     def _give_turn(self) -> None:
         self._holder = None
         self._turn.release()
@@ -205,10 +217,6 @@ class Reactor:
     def _obey(self, commands: deque[Command] | None) -> None:
         while commands:
             commands.popleft()()
-
-
-def _nothing() -> None:
-    pass
 
 
 def _shortest(one: float | None, other: float | None) -> float | None:

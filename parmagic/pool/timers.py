@@ -23,6 +23,10 @@ class Timers:
         """Return how long to wait at most, or None for ever."""
         return max(0.0, self._heap[0][0] - time.monotonic()) if self._heap else None
 
+    def clear(self) -> None:
+        """Forget all calls, and what they would keep alive."""
+        self._heap.clear()
+
     def fire(self) -> None:
         """Make the calls that are due."""
         while self._heap and self._heap[0][0] <= time.monotonic():

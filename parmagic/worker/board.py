@@ -7,7 +7,7 @@ reads it when the worker dies, and writes there which job is cancelled.
 from __future__ import annotations
 
 import mmap
-import secrets
+import os
 import sys
 from multiprocessing import reduction
 from typing import Any
@@ -36,7 +36,7 @@ class Board:
         """Make a board on which nothing runs."""
         nothing = NOTHING.to_bytes(8, sys.byteorder, signed=True) * _CELLS
         if sys.platform == "win32":
-            board = cls(f"parmagic-{secrets.token_hex(16)}")
+            board = cls(f"parmagic-{os.urandom(16).hex()}")
             board.cells.cast("B")[:] = nothing
             return board
         return cls(Segment.holding([memoryview(nothing)]))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parmagic.worker.board import ITEM
 from parmagic.worker.cancel import Cancelled
-from parmagic.worker.failure import Failure, pack
 from parmagic.worker.messages import UNREADABLE, Run
+
+if TYPE_CHECKING:
+    from parmagic.worker.failure import Failure
 
 # In longer chunks the items are so short that a clock would cost more than they do.
 CLOCKED_ITEMS = 4096
@@ -46,12 +48,12 @@ class ItemRun:
 
     def refuse(self, error: BaseException) -> None:
         """Note that the items could not be unpickled."""
-        self.failures.append((UNREADABLE, pack(error)))
+        self.failures.append((UNREADABLE, _pack(error)))
 
     def fail_all(self, error: BaseException) -> None:
         """Note that the function could not be unpickled, nor any item be run therefore."""
         length = self._run.length if self._keep_going else 1
-        failure = pack(error)
+        failure = _pack(error)
         self.values = [None] * length
         self.failures = [(index, failure) for index in range(length)]
 
@@ -101,6 +103,13 @@ class ItemRun:
         return False
 
     def _fail(self, error: BaseException) -> bool:
-        self.failures.append((len(self.values), pack(error)))
+        self.failures.append((len(self.values), _pack(error)))
         self.values.append(None)
         return True
+
+
+def _pack(error: BaseException) -> Failure:
+    # Imported by the first failure only: a worker starts 2 ms sooner without.
+    from parmagic.worker.failure import pack
+
+    return pack(error)

@@ -8,24 +8,32 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 import sys
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from parmagic.worker.board import CHUNK, ITEM, NOTHING, Board
 from parmagic.worker.cancel import Cancellation, Cancelled
 from parmagic.worker.capture import Capture, Output
 from parmagic.worker.channel import Channel, Received, SharedSender
-from parmagic.worker.failure import Failure, pack
 from parmagic.worker.function import LoadedFunction
 from parmagic.worker.items import ItemRun
-from parmagic.worker.lifeline import die_with_parent
+from parmagic.worker.lifeline import die_with_parent, die_with_parent_for_sure
 from parmagic.worker.messages import Done, Forget, Load, Printed, Ready, Run, Stop
 from parmagic.worker.modules import LocalModules
 from parmagic.worker.parcel import unwrap, wrap
 from parmagic.worker.surroundings import Surroundings
 from parmagic.worker.values import dump_values
+
+if TYPE_CHECKING:
+    from parmagic.worker.failure import Failure
+
+# What can wait is done when nothing has come for so long: a first result comes before it.
+IDLE_SECONDS = 0.02
 
 _inside_worker = False
 
@@ -45,12 +53,21 @@ def main(channel: Channel, board: Board, initializer: bytes | None) -> None:
     """
     global _inside_worker
     _inside_worker = True
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(_be_no_worker, channel))
     try:
         Worker(channel, board).serve(initializer)
     except (EOFError, OSError):
         pass  # the kernel is gone
     finally:
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def _be_no_worker(channel: Channel) -> None:
+    # In a fork that an item made: what it prints or returns would be taken for the item's.
+    channel.close()
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Worker:
@@ -70,25 +87,23 @@ class Worker:
 
     def serve(self, initializer: bytes | None) -> None:
         """Receive messages and do them, until `Stop`."""
+        die_with_parent()
         self._cancellation.install()
         self._capture.install()
         failure = None if initializer is None else _initialize(initializer)
         self._sender.send(Ready(failure))
         if failure is None:
-            if initializer is None:
-                die_with_parent()  # not before: it takes a while
-            self._prepare_while_idle()
             self._answer_all()
 
     def _answer_all(self) -> None:
+        prepared = False
         while not self._ends:
+            if not prepared and not self._channel.inbox.poll(IDLE_SECONDS):
+                prepared = True
+                _prepare()
             for received in self._channel.receive():
                 if not self._ends:
                     self._answer(received)
-
-    def _prepare_while_idle(self) -> None:
-        if not self._channel.inbox.poll(0):
-            import cloudpickle  # noqa: F401  # 60 ms, while there is nothing else to do
 
     def _answer(self, received: Received) -> None:
         message = received.message
@@ -172,10 +187,16 @@ def _walk(walk: ItemRun, run: Run, function: LoadedFunction, received: Received)
     return walk.walk(call, items)
 
 
+def _prepare() -> None:
+    die_with_parent_for_sure()
+    import cloudpickle  # noqa: F401  # 60 ms
+
+
 def _initialize(initializer: bytes) -> Failure | None:
-    die_with_parent()  # it may load models for minutes, or hang
     try:
         pickle.loads(initializer)()
     except BaseException as error:
+        from parmagic.worker.failure import pack
+
         return pack(error)
     return None

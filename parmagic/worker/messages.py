@@ -6,11 +6,12 @@ known what a message is about, also when its parcel cannot be read.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from parmagic.worker.failure import Failure
-from parmagic.worker.parcel import Parcel
-from parmagic.worker.surroundings import Surroundings
+if TYPE_CHECKING:
+    from parmagic.worker.failure import Failure
+    from parmagic.worker.parcel import Parcel
+    from parmagic.worker.surroundings import Surroundings
 
 UNREADABLE = -1
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from parmagic.worker.failure import Failure, pack
+from typing import TYPE_CHECKING
+
 from parmagic.worker.items import ItemRun
 from parmagic.worker.pickling import Pickled, dump
+
+if TYPE_CHECKING:
+    from parmagic.worker.failure import Failure
 
 
 def dump_values(walk: ItemRun, first: int) -> Pickled:
@@ -28,7 +32,6 @@ def _unpicklable(values: list[object], first: int) -> list[tuple[int, Failure]]:
 
 def _blame(value: object, index: int, error: BaseException) -> Failure:
     from parmagic.worker.culprit import blame_value
+    from parmagic.worker.failure import pack
 
-    blame = blame_value(value, error, f"the result of item {index}")
-    blame.__cause__ = error
-    return pack(blame)
+    return pack(blame_value(value, error, f"the result of item {index}"))

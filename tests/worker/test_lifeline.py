@@ -3,21 +3,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support import Script, alive, wait_until
+from support import Gate, Script, alive, wait_until
 
 # What a worker does while the kernel is killed.
 OCCUPATIONS = {
-    "idle": ("pass", "idle"),
-    "sleeping": ("time.sleep(100)", "busy"),
-    "stuck in C, with the lock": ("ctypes.PyDLL(None).sleep(100)", "busy"),
-    "stuck in C, without the lock": ("ctypes.CDLL(None).sleep(100)", "busy"),
-    "swallowing": ("swallow()", "busy"),
-    "initializing": ("pass", "starting"),
+    "sleeping": "time.sleep(100)",
+    "stuck in C, with the lock": "ctypes.PyDLL(None).sleep(100)",
+    "stuck in C, without the lock": "ctypes.CDLL(None).sleep(100)",
+    "swallowing": "swallow()",
 }
 SCRIPT = """
 import ctypes, sys, time
+from pathlib import Path
 from parmagic import ProcessPoolExecutor
-from support import wait_until
+from support import Gate
 
 def swallow():
     while True:
@@ -26,41 +25,45 @@ def swallow():
         except BaseException:
             pass
 
-def occupy():
+def occupy(gate):
+    gate.note()
     {code}
 
-initializer = (lambda: time.sleep(100)) if {state!r} == "starting" else None
-pool = ProcessPoolExecutor(2, initializer=initializer)
-futures = [pool.submit(occupy) for _ in range(2)]
-wait_until(lambda: [worker.state for worker in pool.workers] == [{state!r}] * 2)
-print(*(worker.pid for worker in pool.workers), flush=True)
+gate = Gate(Path(sys.argv[1]))
+initializer = occupy if sys.argv[2] == "initializer" else None
+pool = ProcessPoolExecutor(2, initializer=initializer, initargs=(gate,))
+futures = [pool.submit(occupy, gate) for _ in range(2)]
 time.sleep(100)
 """
 
 
-@pytest.mark.parametrize(("code", "state"), OCCUPATIONS.values(), ids=OCCUPATIONS)
-def test_workers_die_with_the_kernel(
-    script: Callable[..., Script], code: str, state: str
-) -> None:
-    kernel = script(SCRIPT.format(code=code, state=state))
-    pids = [int(pid) for pid in kernel.line().split()]
-    assert len(pids) == 2
+def assert_they_die_with(kernel: Script, pids: list[int]) -> None:
     assert all(map(alive, pids))
     kernel.kill()
     assert wait_until(lambda: not any(map(alive, pids)), 5)
 
 
-def test_workers_that_are_being_started_die_with_the_kernel(
-    script: Callable[..., Script],
+@pytest.mark.parametrize("where", ["call", "initializer"])
+@pytest.mark.parametrize("code", OCCUPATIONS.values(), ids=OCCUPATIONS)
+def test_busy_workers_die_with_the_kernel(
+    script: Callable[..., Script], gate: Gate, code: str, where: str
+) -> None:
+    kernel = script(SCRIPT.format(code=code), gate.folder, where)
+    gate.wait_for(2)
+    assert_they_die_with(kernel, gate.pids)
+
+
+@pytest.mark.parametrize("state", ["starting", "idle"])
+def test_workers_that_do_nothing_die_with_the_kernel(
+    script: Callable[..., Script], state: str
 ) -> None:
     kernel = script(
-        "import os, signal\n"
+        "import time\n"
         "from parmagic import ProcessPoolExecutor\n"
         "pool = ProcessPoolExecutor(2)\n"
         "pool.dispatcher.start()\n"
-        "while len(pool.workers) < 2: pass\n"
+        f"while {{worker.state for worker in pool.workers}} != {{{state!r}}}: pass\n"
         "print(*(worker.pid for worker in pool.workers), flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
+        "time.sleep(100)\n"
     )
-    pids = [int(pid) for pid in kernel.line().split()]
-    assert wait_until(lambda: not any(map(alive, pids)), 5)
+    assert_they_die_with(kernel, [int(pid) for pid in kernel.line().split()])

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from parmagic.mapping.outcomes import Outcomes
+
+ERROR, OTHER = ValueError("one"), ValueError("other")
+
+
+@pytest.mark.parametrize("length", [5, None, 3, 9])
+def test_values_and_errors_stand_in_their_places(length: int | None) -> None:
+    outcomes = Outcomes(length)
+    outcomes.record(3, ["d", "e"])
+    outcomes.fail(1, ERROR, "item")
+    outcomes.record(0, ["a"])
+    outcomes.record(2, [None])
+    assert outcomes.with_errors() == ["a", ERROR, None, "d", "e"]
+    assert (outcomes.done, outcomes.finished) == (4, 5)
+
+
+def test_a_value_that_turns_out_to_be_a_failure_does_not_count() -> None:
+    outcomes = Outcomes(2)
+    outcomes.record(0, ["a", None])
+    outcomes.fail(1, ERROR, "item")
+    assert (outcomes.done, outcomes.finished) == (1, 2)
+    assert outcomes.failed_items == {1: "item"}
+
+
+def test_the_first_error_is_that_of_the_first_item() -> None:
+    outcomes = Outcomes(None)
+    assert outcomes.first_error is None
+    outcomes.fail(5, OTHER, "5")
+    outcomes.fail(2, ERROR, "2")
+    assert outcomes.first_error is ERROR
+
+
+def test_those_that_have_not_run_are_pending() -> None:
+    outcomes = Outcomes(5)
+    outcomes.record(1, [None])
+    outcomes.fail(3, ERROR, "item")
+    assert outcomes.pending() == [0, 2, 4]
+    assert repr(outcomes.values[0]) == "<pending>"
+
+
+def test_the_first_values_end_where_one_is_missing() -> None:
+    outcomes = Outcomes(4)
+    outcomes.record(0, [1, 2])
+    outcomes.record(3, [4])
+    assert list(outcomes.first_values()) == [1, 2]

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+from support import alive, wait_until
+
+from parmagic.pool.default import default_pool, running_pool, stop_default_pool
+
+
+def test_it_is_made_at_first_use_and_kept() -> None:
+    assert running_pool() is None
+    pool = default_pool()
+    assert default_pool() is pool is running_pool()
+
+
+def test_its_workers_start_without_being_asked() -> None:
+    pool = default_pool(2)
+    assert wait_until(lambda: [worker.state for worker in pool.workers] == ["idle"] * 2)
+    assert pool.warm
+    assert pool.busy_workers == 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_it_is_resized_when_asked(size: int) -> None:
+    pool = default_pool(2)
+    assert wait_until(lambda: len(pool.workers) == 2)
+    assert default_pool(size) is pool
+    assert wait_until(lambda: len(pool.workers) == size)
+    assert default_pool().max_workers == size
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_after_its_end_the_next_use_makes_another(kill: bool) -> None:
+    pool = default_pool(1)
+    assert wait_until(lambda: pool.warm)
+    (worker,) = pool.workers
+    stop_default_pool(kill=kill)
+    assert not alive(worker.pid)
+    assert running_pool() is None
+    assert default_pool(1) is not pool
+    assert default_pool().submit(abs, -1).result() == 1
+
+
+def test_to_stop_none_is_no_error() -> None:
+    stop_default_pool()
+    stop_default_pool(kill=True)

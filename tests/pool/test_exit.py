@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support import Gate, Script, alive, wait_until
+
+BUSY = """
+import os, signal, sys, threading, time
+from pathlib import Path
+import parmagic
+from parmagic import ProcessPoolExecutor
+from support import Gate
+
+gate = Gate(Path(sys.argv[1]))
+pool = ProcessPoolExecutor(2)
+futures = [pool.submit(gate.enter, number) for number in range(4)]
+gate.wait_for(2)
+"""
+# How a program with a busy pool may end, and what is its exit code.
+ENDS = {
+    "in silence": ("", 0),
+    "killed pool": ("pool.kill()", 0),
+    "opened gate and shutdown": ("gate.open(); pool.shutdown()", 0),
+    "shutdown without wait": ("pool.shutdown(wait=False)", 0),
+    "sys.exit": ("sys.exit(3)", 3),
+    "os._exit": ("os._exit(3)", 3),
+    "error": ("1 / 0", 1),
+    "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM)", -15),
+    "error in a thread": ("threading.Thread(target=lambda: 1 / 0).start()", 0),
+    "jobs too": ("parmagic.map_async(gate.enter, range(4)); gate.wait_for(4)", 0),
+}
+
+
+@pytest.mark.parametrize(("end", "code"), ENDS.values(), ids=ENDS)
+def test_workers_end_with_their_program(
+    script: Callable[..., Script], gate: Gate, end: str, code: int
+) -> None:
+    ended = script(BUSY + end, gate.folder).end()
+    assert ended.code == code
+    assert wait_until(lambda: not any(map(alive, gate.pids)), 5)
+    assert "parmagic" not in ended.errors.replace("parmagic.map_async", "")
+
+
+QUIET = """
+import parmagic
+from parmagic import ProcessPoolExecutor
+
+pools = [ProcessPoolExecutor(1) for _ in range(3)]
+with ProcessPoolExecutor(1) as pool:
+    assert list(pool.map(abs, [-1])) == [1]
+assert pools[0].submit(abs, -1).result() == 1
+assert parmagic.map(abs, [-1]) == [1]
+pools[1].shutdown()
+"""
+
+
+def test_after_a_program_nothing_is_said(script: Callable[..., Script]) -> None:
+    assert script(QUIET).end() == (0, "", "")
+
+
+FORK = """
+import os, sys, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # fork() with threads, from 3.12 on
+import parmagic
+from parmagic import ProcessPoolExecutor
+
+pool = ProcessPoolExecutor(1)
+future = pool.submit(time.sleep, 0.2)
+assert parmagic.map(abs, [-1]) == [1]
+if child := os.fork():
+    assert os.waitpid(child, 0)[1] == 0
+    assert future.result() is None
+    assert parmagic.map(abs, [-1, -2]) == [1, 2]
+    assert pool.submit(abs, -1).result() == 1
+else:
+    import signal
+    signal.alarm(20)
+    {child}
+"""
+# What a fork of a program that has pools may do.
+FORKS = {
+    "end": "os._exit(0)",
+    "end as programs do": "sys.exit()",
+    "map": "assert parmagic.map(abs, [-1]) == [1]",
+    "use a pool of its own": "assert ProcessPoolExecutor(2).submit(abs, -1).result() == 1",
+    "close its parent's pool": "pool.shutdown(); pool.kill(); del pool",
+    "ask for its parent's result": """
+    try:
+        future.result()
+    except RuntimeError as error:
+        assert "a fork of the one that made the pool" in str(error)
+    else:
+        os._exit(1)
+    """,
+    "use its parent's pool": """
+    try:
+        pool.submit(abs, -1)
+    except RuntimeError as error:
+        assert "a fork of the one that made the pool" in str(error)
+    else:
+        os._exit(1)
+    """,
+}
+
+
+@pytest.mark.parametrize("child", FORKS.values(), ids=FORKS)
+def test_a_fork_leaves_its_parent_s_pool_alone(script: Callable[..., Script], child: str) -> None:
+    assert script(FORK.format(child=child)).end() == (0, "", "")
+
+
+FORK_WHILE_STARTING = """
+import os, signal, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from parmagic import ProcessPoolExecutor
+
+for number in range(20):
+    pool = ProcessPoolExecutor(2)
+    pool.dispatcher.start()
+    time.sleep(0.002 * number)
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0
+    else:
+        signal.alarm(20)
+        os._exit(ProcessPoolExecutor(1).submit(abs, 0).result(10))
+    pool.kill()
+"""
+
+
+def test_a_fork_may_happen_while_workers_start(script: Callable[..., Script]) -> None:
+    assert script(FORK_WHILE_STARTING).end() == (0, "", "")
+
+
+FORK_THAT_STAYS = """
+import os, signal, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+import parmagic
+
+assert parmagic.map(abs, [-1]) == [1]
+print(os.fork() or signal.pause(), flush=True)
+"""
+
+
+def test_a_program_ends_before_its_forks(script: Callable[..., Script]) -> None:
+    program = script(FORK_THAT_STAYS)
+    fork = int(program.line())
+    assert wait_until(lambda: not alive(program.pid), 5)
+    assert alive(fork)

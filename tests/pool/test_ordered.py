@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import itertools
+import operator
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Gate, wait_until
+
+from parmagic import PayloadError, ProcessPoolExecutor, WorkerDied
+
+Pool = ProcessPoolExecutor
+
+
+def loaded_functions(pool: Pool) -> int:
+    return sum(len(worker._loaded) for worker in pool.dispatcher._workers)
+
+
+@pytest.mark.parametrize("buffersize", [None, 1, 3, 100])
+@pytest.mark.parametrize("chunksize", [1, 2, 7, 100])
+def test_values_are_in_the_order_of_the_items(
+    pool: Pool, chunksize: int, buffersize: int | None
+) -> None:
+    values = pool.map(operator.neg, range(20), chunksize=chunksize, buffersize=buffersize)
+    assert list(values) == [-number for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("iterables", "values"),
+    [
+        ((), []),
+        (([],), []),
+        (([1, 2], [10, 20]), [11, 22]),
+        (([1, 2, 3], itertools.count(10)), [11, 13, 15]),
+        ((range(2), (x for x in (5, 6)), {7: 0, 8: 0}), [12, 15]),
+    ],
+)
+def test_one_item_of_each_is_taken_until_the_shortest_ends(
+    pool: Pool, iterables: tuple[Any, ...], values: list[int]
+) -> None:
+    assert list(pool.map(lambda *args: sum(args), *iterables)) == values
+
+
+def test_all_is_submitted_at_once_even_if_nobody_asks(pool: Pool, tmp_path: Path) -> None:
+    pool.map(Gate(tmp_path).note, range(10))
+    assert wait_until(lambda: len(Gate(tmp_path).names) == 10)
+    assert wait_until(lambda: loaded_functions(pool) == 0)
+
+
+def test_with_a_buffersize_items_are_taken_as_values_are(pool: Pool) -> None:
+    taken: list[int] = []
+    values = pool.map(abs, (taken.append(n) or n for n in itertools.count()), buffersize=3)
+    assert len(taken) == 3
+    assert list(itertools.islice(values, 5)) == list(range(5))
+    assert len(taken) == 7
+    values.close()  # type: ignore[attr-defined]
+
+
+def test_who_stops_asking_cancels_the_rest(pool: Pool, gate: Gate) -> None:
+    values = pool.map(lambda n: gate.enter(n) if n else n, range(20))
+    assert next(values) == 0
+    gate.wait_for(2)
+    values.close()  # type: ignore[attr-defined]
+    gate.open()
+    pool.shutdown()
+    assert len(gate.names) < 5
+
+
+def test_the_first_error_comes_in_its_turn(pool: Pool) -> None:
+    values = pool.map(lambda n: 1 // (2 - n), range(5))
+    assert [next(values), next(values)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(values)
+    with pytest.raises(StopIteration):
+        next(values)
+
+
+def test_a_timeout_counts_from_the_call(pool: Pool, gate: Gate) -> None:
+    values = pool.map(lambda n: gate.enter() if n else n, range(3), timeout=0.5)
+    assert next(values) == 0
+    with pytest.raises(TimeoutError):
+        next(values)
+
+
+def broken_items() -> Iterator[int]:
+    yield 1
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda pool: pool.map(abs, [1], chunksize=0), ValueError),
+        (lambda pool: pool.map(abs, [1], buffersize=0), ValueError),
+        (lambda pool: pool.map(abs, 1), TypeError),
+        (lambda pool: pool.map(abs, broken_items()), ZeroDivisionError),
+        (lambda pool: pool.map(threading.Lock().acquire, [1]), PayloadError),
+        (lambda pool: list(pool.map(type, [threading.Lock()])), PayloadError),
+        (lambda pool: list(pool.map(os._exit, [3])), WorkerDied),
+    ],
+)
+def test_what_goes_wrong_is_raised_and_the_pool_stays(
+    pool: Pool, call: Callable[[Pool], Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        call(pool)
+    assert list(pool.map(abs, [-1])) == [1]
+
+
+@pytest.mark.parametrize("buffersize", [None, 2])
+def test_the_workers_forget_the_function(pool: Pool, buffersize: int | None) -> None:
+    for _ in range(3):
+        assert len(list(pool.map(lambda x: x, range(5), buffersize=buffersize))) == 5
+    assert wait_until(lambda: loaded_functions(pool) == 0)
