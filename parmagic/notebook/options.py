@@ -110,8 +110,9 @@ def _find(word: str, known: tuple[Option, ...]) -> Option | None:
             return option
     if not word.startswith("--"):
         return None  # -x for x in xs: a minus sign
-    near = difflib.get_close_matches(word, [option.word for option in known], n=1)
-    meant = f" Did you mean {near[0]}?" if near else f" There are {_words(known)}."
+    # Without the dashes, or all words would look alike.
+    near = difflib.get_close_matches(word[2:], [option.word[2:] for option in known], n=1)
+    meant = f" Did you mean --{near[0]}?" if near else f" There are {_words(known)}."
     raise UsageError(f"unknown option {word}.{meant}")
 
 

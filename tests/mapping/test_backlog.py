@@ -40,7 +40,9 @@ def test_an_empty_piece_is_not_given_back() -> None:
     assert of.next(1) is None
 
 
-@pytest.mark.parametrize(("items", "rests"), [(range(3), [3, 2, 1, None]), (iter("abc"), [None] * 4)])
+@pytest.mark.parametrize(
+    ("items", "rests"), [(range(3), [3, 2, 1, None]), (iter("abc"), [None] * 4)]
+)
 def test_the_rest_is_counted_where_the_length_is_known(
     items: Iterable[Any], rests: list[int | None]
 ) -> None:

@@ -23,7 +23,9 @@ def test_they_are_a_list(results: Results[str]) -> None:
     assert results[::-1] == ["b", "<b>"]
 
 
-@pytest.mark.parametrize("back", [lambda r: pickle.loads(pickle.dumps(r)), copy.copy, copy.deepcopy])
+@pytest.mark.parametrize(
+    "back", [lambda r: pickle.loads(pickle.dumps(r)), copy.copy, copy.deepcopy]
+)
 def test_elsewhere_they_are_a_plain_list(results: Results[str], back) -> None:
     assert type(back(results)) is list
     assert back(results) == results

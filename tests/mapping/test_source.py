@@ -37,7 +37,7 @@ ITERABLES: dict[str, tuple[Callable[[], Any], bool, bool]] = {
     "generator": (lambda: (n for n in range(7)), False, False),
     "zip": (lambda: zip(range(7), "abcdefg", strict=True), False, False),
     "old style": (OldStyle, False, False),
-    "empty": (lambda: [], True, True),
+    "empty": (list, True, True),
     "empty generator": (lambda: iter(()), False, False),
 }
 

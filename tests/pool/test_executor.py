@@ -233,7 +233,9 @@ def test_kill_ends_what_runs_and_what_waits(gate: Gate) -> None:
 def test_kill_brings_up_no_new_workers(state: str) -> None:
     pool = ProcessPoolExecutor(1)
     future = pool.submit(abs, -1)
-    wait_until(lambda: pool.workers and pool.workers[0].state != "starting" or state == "starting")
+    wait_until(
+        lambda: (pool.workers and pool.workers[0].state != "starting") or state == "starting"
+    )
     pool.kill()
     assert wait_until(future.done)
     assert pool.workers == []
@@ -264,7 +266,7 @@ def test_who_submits_while_another_shuts_down_is_answered() -> None:
         thread.start()
         pool.shutdown(wait=False)
         thread.join()
-        done, waiting = concurrent.futures.wait(futures, 10)
+        _, waiting = concurrent.futures.wait(futures, 10)
         assert not waiting
         pool.shutdown()
 

@@ -45,7 +45,9 @@ def test_a_segment_holds_its_parts(parts: list[bytes]) -> None:
     segment = Segment.holding([memoryview(part) for part in parts])
     starts, nbytes = offsets(map(len, parts))
     with segment.map() as mapping:
-        held = [mapping[start : start + len(part)] for start, part in zip(starts, parts, strict=True)]
+        held = [
+            mapping[start : start + len(part)] for start, part in zip(starts, parts, strict=True)
+        ]
     segment.close()
     assert held == parts
     assert segment.nbytes == nbytes

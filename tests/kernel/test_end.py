@@ -1,0 +1,113 @@
+"""The end of a kernel is the end of all that it started, whatever it was doing."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from kernels import Kernel
+from support import Gate, wait_until
+
+# The beginning of a cell that a kernel is in when it ends; None: it is idle.
+DOINGS = {
+    "idle": None,
+    "in a map": "%%parmap --workers 2 --chunksize 1 x in range(9)\ngate.enter(x)",
+    "in a map that computes": (
+        "%%parmap --workers 2 --chunksize 1 x in range(9)\ngate.note(x)\nwhile True:\n    pass"
+    ),
+    "in a map that is stuck in C": (
+        "%%parmap --workers 2 --chunksize 1 x in range(9)\ngate.note(x)\nsum(range(10 ** 12))"
+    ),
+    "in a map that ignores signals": (
+        "%%parmap --workers 2 --chunksize 1 x in range(9)\nimport signal\n"
+        "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):\n"
+        "    signal.signal(number, signal.SIG_IGN)\ngate.note(x)\ntime.sleep(600)"
+    ),
+    "in a background job": "job = parmagic.map_async(gate.enter, range(9))",
+    "in a cell of its own": "gate.note('a'); gate.note('b'); time.sleep(600)",
+}
+
+
+@pytest.fixture(params=DOINGS)
+def busy_kernel(
+    request: pytest.FixtureRequest, new_kernel: Callable[[], Kernel], gate: Gate
+) -> Kernel:
+    kernel = new_kernel()
+    kernel.run("%parpool --workers 2\n%parmap x for x in range(4)")
+    assert wait_until(lambda: len(kernel.worker_pids()) == 2)
+    if DOINGS[request.param] is not None:
+        kernel.give(gate)
+        kernel.start(DOINGS[request.param])
+        gate.wait_for(2)
+    return kernel
+
+
+def test_workers_of_a_killed_kernel_end_by_themselves(busy_kernel: Kernel) -> None:
+    busy_kernel.kill()
+    assert wait_until(lambda: not busy_kernel.left_over(), 5)
+
+
+def test_a_shutdown_takes_no_time_and_leaves_nothing(busy_kernel: Kernel) -> None:
+    assert len(busy_kernel.processes()) > 2  # the tracker too, which ignores SIGTERM
+    assert busy_kernel.shut_down() < 5
+    assert busy_kernel.left_over() == []
+
+
+@pytest.mark.parametrize("end", ["exit", "quit()", "import os, signal; os.kill(os.getpid(), 15)"])
+def test_a_kernel_that_ends_itself_leaves_nothing(
+    new_kernel: Callable[[], Kernel], end: str
+) -> None:
+    kernel = new_kernel()
+    kernel.run("%parmap x for x in range(4)")
+    assert kernel.processes()
+    kernel.start(end)
+    assert wait_until(lambda: not kernel.is_alive, 5)
+    assert wait_until(lambda: not kernel.left_over(), 5)
+
+
+def test_a_restarted_kernel_starts_anew(new_kernel: Callable[[], Kernel]) -> None:
+    kernel = new_kernel()
+    kernel.run("n = 1\n%parmap n for _ in range(4)")
+    begun = time.monotonic()
+    kernel.restart()
+    assert time.monotonic() - begun < 5
+    assert kernel.left_over() == []
+    assert kernel.run("n").error == "NameError: name 'n' is not defined"
+    kernel.run("%load_ext parmagic")
+    assert kernel.run("%parmap x for x in range(3)").result["text/plain"] == "[0, 1, 2]"
+
+
+def test_a_kernel_that_only_loads_the_extension_starts_no_process(
+    new_kernel: Callable[[], Kernel],
+) -> None:
+    kernel = new_kernel()
+    assert kernel.processes() == []
+
+
+def test_a_fork_of_the_kernel_ends_without_harm(new_kernel: Callable[[], Kernel]) -> None:
+    kernel = new_kernel()
+    kernel.run("%parmap x for x in range(4)")
+    before = kernel.worker_pids()
+    cell = kernel.run(
+        "import multiprocessing\n"
+        "def child():\n    assert parmagic.map(abs, [-1]) == [1]\n"
+        "fork = multiprocessing.get_context('fork').Process(target=child)\n"
+        "fork.start()\nfork.join()\nfork.exitcode"
+    )
+    assert cell.result["text/plain"] == "0"
+    assert kernel.run("%parmap x for x in range(3)").result["text/plain"] == "[0, 1, 2]"
+    assert kernel.worker_pids() == before
+
+
+def test_a_worker_that_is_told_to_end_from_outside_is_replaced(
+    new_kernel: Callable[[], Kernel], gate: Gate
+) -> None:
+    kernel = new_kernel()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        kernel.run("%parmap --workers 1 x for x in range(4)")
+        (pid,) = kernel.worker_pids()
+        kernel.run(f"os.kill({pid}, {int(number)})")
+        assert kernel.run("%parmap x for x in range(3)").result["text/plain"] == "[0, 1, 2]"
+        assert kernel.worker_pids().isdisjoint({pid})

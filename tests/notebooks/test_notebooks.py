@@ -1,0 +1,155 @@
+"""The notebooks run, and give what they show."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from kernels import environment, plain
+from nbclient import NotebookClient
+from support import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SANITIZE = Path(__file__).with_name("sanitize.cfg")
+
+Texts = dict[str, str]
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@each_notebook
+def test_a_notebook_gives_what_it_shows(path: Path, tmp_path: Path) -> None:
+    compared = compare(path, tmp_path)
+    assert compared.returncode == pytest.ExitCode.OK, compared.stdout
+
+
+@pytest.mark.parametrize(
+    ("shown", "wrong"),
+    [
+        ("[1, 4, 9, 16, 25", "[1, 4, 9, 16, 26"),  # what the cell below prints
+        ("<bdi>25</bdi>", "<bdi>26</bdi>"),  # in the report
+        ("10 items done", "11 items done"),  # the report's text
+    ],
+)
+def test_a_wrong_output_is_noticed(tmp_path: Path, shown: str, wrong: str) -> None:
+    notebook = read("01-first-minute")
+    notebook.cells = notebook.cells[: position(notebook, "print-squares") + 1]
+    text = nbformat.writes(notebook)
+    assert shown in text
+    path = tmp_path / "tampered.ipynb"
+    path.write_text(text.replace(shown, wrong), encoding="utf-8")
+
+    compared = compare(path, tmp_path)
+
+    assert compared.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "1 failed, 3 passed" in compared.stdout
+
+
+@each_notebook
+def test_a_notebook_is_saved_as_it_ran_from_top_to_bottom(path: Path) -> None:
+    notebook = read(path.stem)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+
+
+@each_notebook
+def test_a_saved_notebook_holds_nothing_that_changes_with_every_run(path: Path) -> None:
+    notebook = read(path.stem)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert "widgets" not in notebook.metadata
+    assert {key for cell in notebook.cells for key in cell.metadata} <= {"tags"}
+    assert all(cell.id.replace("-", "").isalpha() for cell in notebook.cells)
+
+
+def test_the_twenty_worst_functions_are_shown_from_the_worst_on(first_minute: Texts) -> None:
+    functions, _, _, *rows = first_minute["worst"].splitlines()
+    complexities = [int(row.split()[0]) for row in rows]
+    assert int(functions.split()[0].replace(",", "")) > 10_000
+    assert len(rows) == 20
+    assert complexities == sorted(complexities, reverse=True)
+    assert complexities[-1] > 30
+
+
+def test_the_parallel_and_the_serial_measure_are_the_same(first_minute: Texts) -> None:
+    assert first_minute["same"] == "True"
+
+
+def test_every_file_of_the_library_is_an_item(first_minute: Texts) -> None:
+    files = first_minute["files"].split()[0]
+    assert first_minute["measure"] == f"{files} items done"
+
+
+def test_what_the_items_print_is_under_their_cell(functions_and_loops: Texts) -> None:
+    *lines, report = functions_and_loops["printing"].splitlines()
+    words = ["one", "two", "three", "four", "five", "six", "seven"]
+    assert sorted(lines) == sorted(f"{word} has {len(word)} letters" for word in words)
+    assert report == "7 items done"
+
+
+def test_an_exception_shows_the_line_of_its_cell_and_its_item(functions_and_loops: Texts) -> None:
+    assert "----> 3 share / number" in functions_and_loops["divide"]
+    assert "ZeroDivisionError: division by zero\nin item 2: 0" in functions_and_loops["divide"]
+
+
+def test_what_cannot_be_sent_is_named(functions_and_loops: Texts) -> None:
+    assert "'connection' (line 2)" in functions_and_loops["refused-connection"]
+
+
+def test_the_pool_shows_its_workers(functions_and_loops: Texts) -> None:
+    assert functions_and_loops["pool-shown"].count("idle") == 2
+
+
+@pytest.fixture(scope="module")
+def first_minute(tmp_path_factory: pytest.TempPathFactory) -> Texts:
+    return dict(texts_of("01-first-minute", tmp_path_factory.mktemp("run")))
+
+
+@pytest.fixture(scope="module")
+def functions_and_loops(tmp_path_factory: pytest.TempPathFactory) -> Texts:
+    return dict(texts_of("02-functions-and-loops", tmp_path_factory.mktemp("run")))
+
+
+def texts_of(stem: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """Run a notebook, and yield each code cell's id with the text of its outputs."""
+    notebook = read(stem)
+    resources = {"metadata": {"path": str(ROOT / "notebooks")}}
+    NotebookClient(notebook, resources=resources).execute(env=environment(folder))
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            yield cell.id, "\n".join(map(text_of, cell.outputs)).strip()
+
+
+def text_of(output: Any) -> str:
+    match output.output_type:
+        case "stream":
+            return output.text.rstrip("\n")
+        case "error":
+            return plain("\n".join(output.traceback))
+    return output.data["text/plain"]
+
+
+def read(stem: str) -> Any:
+    return nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
+
+
+def position(notebook: Any, cell_id: str) -> int:
+    return [cell.id for cell in notebook.cells].index(cell_id)
+
+
+def compare(path: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a notebook with nbval, away from the settings of this project's own tests."""
+    nbval = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", SANITIZE]
+    apart = ["-c", os.devnull, "--rootdir", path.parent, "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *nbval, *apart, path],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environment(folder),
+    )
