@@ -22,7 +22,9 @@ def show_own_frames_only(error: BaseException, *, whole_cell: bool) -> None:
     whole_cell
         Whether a cell magic was called: then the frames above ours only say so.
     """
-    with contextlib.suppress(AttributeError, TypeError):  # an exception without a __dict__
+    if hasattr(type(error), "_render_traceback_"):
+        return  # it knows better
+    with contextlib.suppress(Exception):  # an exception that takes no attributes
         error._render_traceback_ = OwnFrames(error, whole_cell)  # type: ignore[attr-defined]
 
 
