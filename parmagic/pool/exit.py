@@ -21,14 +21,17 @@ def close_at_exit(dispatcher: Dispatcher) -> None:
 
 
 def close_all() -> None:
-    """End all pools of this process now, with what they run."""
+    """End all pools of this process now, with what they run, and our resource tracker."""
+    _close_pools()
+    tracker.stop()
+
+
+def _close_pools() -> None:
     closing = [dispatcher for dispatcher in _dispatchers if not dispatcher.foreign]
     for dispatcher in closing:
         dispatcher.close(kill=True)
     for dispatcher in closing:
         dispatcher.join(_EXIT_SECONDS)
-    if closing:
-        tracker.stop()
 
 
 def _forget_in_child() -> None:
@@ -36,8 +39,8 @@ def _forget_in_child() -> None:
     tracker.disown()
 
 
-atexit.register(close_all)
+atexit.register(_close_pools)
+# The last of multiprocessing's own: until then others give back what the tracker keeps for them.
+multiprocessing.util.Finalize(None, tracker.stop, exitpriority=-100)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
-
-__all__ = ["close_all", "close_at_exit", "multiprocessing"]

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing import process as processes
 from multiprocessing import spawn
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
@@ -164,8 +165,8 @@ def _start(process: BaseProcess) -> None:
         process.start()
     # We reap it ourselves. multiprocessing would do so behind our back in active_children(),
     # and at the end of a forked child, whose it is not.
-    _children: set[BaseProcess] = getattr(multiprocessing.process, "_children", set())
-    _children.discard(process)
+    children: set[BaseProcess] = getattr(processes, "_children", set())
+    children.discard(process)
 
 
 def _sentinel(process: BaseProcess) -> int:

@@ -9,6 +9,7 @@ of a job that the kernel has cancelled.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -16,6 +17,9 @@ from collections.abc import Iterator
 from types import FrameType
 
 from parmagic.worker.board import CANCELLED
+
+
+_AGAIN_SECONDS = 0.001
 
 
 class Cancelled(BaseException):
@@ -35,6 +39,8 @@ class Cancellation:
         signal.signal(signal.SIGINT, self._on_interrupt)
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        show = sys.unraisablehook
+        sys.unraisablehook = lambda lost: self._try_again(lost) or show(lost)
 
     def allow(self, job: int) -> None:
         """From now on an item of ``job`` runs."""
@@ -57,6 +63,14 @@ class Cancellation:
         finally:
             self._job = job
             self._raise_if_cancelled(sys._getframe())  # noqa: SLF001  # inspect takes 8 ms to import
+
+    def _try_again(self, lost: sys.UnraisableHookArgs) -> bool:
+        """Stop the item a moment later where a ``__del__`` or weakref callback has swallowed it."""
+        if lost.exc_type is not Cancelled:
+            return False
+        self._job = self._cells[CANCELLED]
+        threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return True
 
     def _on_interrupt(self, _signum: int, frame: FrameType | None) -> None:
         self._raise_if_cancelled(frame)

@@ -16,6 +16,7 @@ from parmagic.worker.board import ITEM
 
 FLUSH_CHARACTERS = 32 * 1024
 FLUSH_SECONDS = 0.1
+LINE_CHARACTERS = 10 * FLUSH_CHARACTERS
 
 Output = tuple[tuple[int, str, str], ...]
 
@@ -44,11 +45,17 @@ class Capture:
         sys.stderr = ItemStream("stderr", self)
 
     def add(self, stream: str, text: str) -> None:
-        """Note ``text``; send what has gathered when it is time."""
+        """Note ``text``; at the end of a line, send what has gathered if it is time."""
         self._pieces.append((self._cells[ITEM], stream, text))
         self._characters += len(text)
+        # A line is not torn, for others write between its pieces, unless it is very long.
+        if text.endswith(("\n", "\r")) or self._characters > LINE_CHARACTERS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what has gathered, if there is much of it or the last was sent a while ago."""
         waited = time.monotonic() - self._flushed
-        if self._characters > FLUSH_CHARACTERS or waited > FLUSH_SECONDS:
+        if self._characters > FLUSH_CHARACTERS or (self._pieces and waited > FLUSH_SECONDS):
             self._send(self.take())
 
     def take(self) -> Output:
@@ -73,6 +80,9 @@ class ItemStream(io.TextIOBase):
         if text:
             self._capture.add(self.name, text)
         return len(text)
+
+    def flush(self) -> None:
+        self._capture.flush()
 
     def writable(self) -> bool:
         return True

@@ -63,7 +63,6 @@ def test_a_kernel_that_ends_itself_leaves_nothing(
     kernel.run("%parmap x for x in range(4)")
     assert kernel.processes()
     kernel.start(end)
-    assert wait_until(lambda: not kernel.is_alive, 5)
     assert wait_until(lambda: not kernel.left_over(), 5)
 
 

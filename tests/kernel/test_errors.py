@@ -152,7 +152,6 @@ def test_an_iterable_that_fails_shows_its_own_line(kernel: Kernel) -> None:
         ("%%parmap x in [1]\nx +", 2),
         ("%%parmap x in [1]\n\nif x:\nx", 4),
         ("%%parmap [1]\ndef f(x):\n    return ]", 3),
-        ("%%parmap x in [1]\n'''never closed", 2),
     ],
 )
 def test_a_cell_that_is_not_python_looks_as_without_the_magic(

@@ -13,14 +13,14 @@ OCCUPATIONS = {
     "loop": ("while True: pass", True),
     "loop with except": ("loop_with_except()", True),
     "wait for a lock": ("threading.Semaphore(0).acquire()", True),
-    "wait for a process": ("subprocess.run(['sleep', '100'], start_new_session=True)", True),
+    "wait for a pipe": ("os.read(os.pipe()[0], 1)", True),
     "print": ("print_for_ever()", True),
     "event loop": ("asyncio.run(asyncio.sleep(100))", True),
     "swallow": ("swallow()", False),
     "C": ("deque(itertools.repeat(0), maxlen=0)", False),
 }
 ITEMS = """
-import asyncio, itertools, os, subprocess, sys, threading, time
+import asyncio, itertools, os, sys, threading, time
 from collections import deque
 from pathlib import Path
 import parmagic

@@ -21,6 +21,7 @@ from support import Gate, wait_until
 import parmagic
 from parmagic import PayloadError, WorkerDied
 from parmagic.pool.default import default_pool
+from parmagic.worker.capture import FLUSH_SECONDS
 
 WORKERS = 2
 EXITS = [StopIteration, SystemExit, KeyboardInterrupt, GeneratorExit, StopAsyncIteration]
@@ -467,6 +468,18 @@ def test_what_items_print_is_shown_here(capsys: pytest.CaptureFixture[str]) -> N
     shown = capsys.readouterr()
     assert sorted(shown.out.splitlines()) == sorted(f"out {number}" for number in range(20))
     assert sorted(shown.err.splitlines()) == sorted(f"err {number}" for number in range(20))
+
+
+def test_lines_of_several_workers_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    def fn(number: int) -> None:
+        for _ in range(3):
+            time.sleep(FLUSH_SECONDS)
+            print("number", number)
+
+    parmagic.map(fn, range(4), chunksize=1)
+    assert sorted(capsys.readouterr().out.splitlines()) == sorted(
+        3 * [f"number {n}" for n in range(4)]
+    )
 
 
 @pytest.mark.parametrize("ends", ["pass", "1 / 0"])

@@ -14,6 +14,8 @@ import pytest
 from kernels import environment
 from support import ROOT, wait_until
 
+from parmagic.notebook.launch import FIRST_NOTEBOOK
+
 Write = Callable[..., Path]
 Ended = subprocess.CompletedProcess[str]
 
@@ -81,21 +83,15 @@ def test_the_first_cell_that_fails_is_the_last_one_and_makes_the_exit_code_1(wri
     assert "\x1b" not in ended.stdout  # no colours, since nobody looks on
 
 
-def test_a_wrong_use_of_a_magic_is_a_failure_too(write: Write) -> None:
-    notebook = write("%load_ext parmagic", "%%parmap --speed 3 x in range(3)\nx")
-    ended = launch(notebook.parent, notebook.name, "--headless")
-    assert ended.returncode == 1
-    assert "UsageError: unknown option --speed" in ended.stdout
-
-
-def test_a_cell_whose_tag_says_that_it_raises_may_fail(write: Write) -> None:
-    path = write("1 / 0", "print('reached')")
+def test_a_tag_allows_an_exception_but_a_wrong_use_of_a_magic_is_a_failure(write: Write) -> None:
+    path = write("1 / 0", "%load_ext parmagic", "%%parmap --speed 3 x in range(3)\nx", "'never'")
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[0].metadata["tags"] = ["raises-exception"]
     nbformat.write(notebook, path)
     ended = launch(path.parent, path.name, "--headless")
-    assert ended.returncode == 0
-    assert ended.stdout.endswith("reached\n\n")
+    assert ended.returncode == 1
+    assert "ZeroDivisionError: division by zero\n\nIn [2]" in ended.stdout
+    assert "UsageError: unknown option --speed" in ended.stdout.splitlines()[-2]
 
 
 def test_a_kernel_that_dies_is_a_failure(write: Write) -> None:
@@ -117,24 +113,17 @@ def test_ctrl_c_ends_it_and_the_kernel(write: Write) -> None:
     assert not Path(f"/proc/{pid.read_text()}").exists()
 
 
-def test_the_notebook_runs_in_its_own_folder(write: Write) -> None:
-    notebook = write("import os\nos.path.basename(os.getcwd())", path="notebooks/some.ipynb")
-    ended = launch(notebook.parents[1], "notebooks/some.ipynb", "--headless")
-    assert ended.stdout.endswith("'notebooks'\n\n")
-
-
-def test_the_first_notebook_of_the_project_is_the_default(write: Write) -> None:
-    notebook = write("print('the first')", path="notebooks/01-first-minute.ipynb")
+def test_the_project_s_first_notebook_is_the_default_and_runs_in_its_folder(write: Write) -> None:
+    notebook = write("import os\nos.path.basename(os.getcwd())", path=str(FIRST_NOTEBOOK))
     ended = launch(notebook.parents[1], "--headless")
-    assert "the first\n" in ended.stdout
+    assert ended.stdout.endswith("'notebooks'\n\n")
 
 
 def test_a_notebook_that_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
     ended = launch(tmp_path)
     assert ended.returncode == 2
     assert ended.stderr == (
-        f"There is no {Path('notebooks', '01-first-minute.ipynb')} here. "
-        "Name a notebook: python -m parmagic FILE\n"
+        f"There is no {FIRST_NOTEBOOK} here. Name a notebook: python -m parmagic FILE\n"
     )
 
 

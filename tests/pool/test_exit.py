@@ -59,6 +59,20 @@ def test_after_a_program_nothing_is_said(script: Callable[..., Script]) -> None:
     assert script(QUIET).end() == (0, "", "")
 
 
+BESIDE_OTHERS = """
+import multiprocessing
+import parmagic
+
+assert parmagic.map(abs, [-1]) == [1]
+context = multiprocessing.get_context("spawn")
+kept = [context.Lock(), context.Queue(), context.Semaphore()]
+"""
+
+
+def test_what_others_keep_until_the_end_is_theirs(script: Callable[..., Script]) -> None:
+    assert script(BESIDE_OTHERS).end() == (0, "", "")
+
+
 FORK = """
 import os, sys, time, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # fork() with threads, from 3.12 on

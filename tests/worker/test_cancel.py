@@ -3,12 +3,15 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import sys
 import threading
+import weakref
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import wait_until
 
 from parmagic.worker.board import CANCELLED
 from parmagic.worker.cancel import Cancellation, Cancelled
@@ -30,7 +33,8 @@ class Worker:
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     before = signal.getsignal(signal.SIGINT)
     yield Worker()
     signal.signal(signal.SIGINT, before)
@@ -78,6 +82,31 @@ def test_a_message_under_way_is_finished_first(worker: Worker) -> None:
         worker.interrupt()
         done.append("sent")
     assert done == ["sent"]
+
+
+class Dying:
+    def __init__(self, last_words: Callable[[], None]) -> None:
+        self._last_words = last_words
+
+    def __del__(self) -> None:
+        self._last_words()
+
+
+def test_a_destructor_that_swallows_it_does_not_save_the_item(worker: Worker) -> None:
+    worker.cancellation.allow(JOB)
+    with pytest.raises(Cancelled):
+        Dying(worker.interrupt)
+        assert not wait_until(lambda: False)
+
+
+def test_a_weak_reference_that_swallows_it_does_not_save_the_item(worker: Worker) -> None:
+    worker.cancellation.allow(JOB)
+    dying = Dying(int)
+    reference = weakref.ref(dying, lambda _: worker.interrupt())
+    with pytest.raises(Cancelled):
+        del dying
+        assert not wait_until(lambda: False)
+    assert reference() is None
 
 
 def test_other_threads_send_undisturbed(worker: Worker) -> None:

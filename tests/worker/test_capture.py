@@ -10,7 +10,7 @@ import pytest
 
 from parmagic.worker import capture
 from parmagic.worker.board import ITEM
-from parmagic.worker.capture import FLUSH_CHARACTERS, Capture, ItemStream, Output
+from parmagic.worker.capture import FLUSH_CHARACTERS, LINE_CHARACTERS, Capture, ItemStream, Output
 
 
 @pytest.fixture
@@ -61,22 +61,40 @@ def test_a_thread_of_the_item_prints_too(captured: Capture, stream: ItemStream) 
     assert text_of(captured.take()) == "a\n"
 
 
+MUCH = {
+    "lines": ["a" * FLUSH_CHARACTERS, "b\n"],
+    "carriage return": ["a" * FLUSH_CHARACTERS, "\r"],
+    "flushed": ["a" * FLUSH_CHARACTERS + "b"],
+    "a very long line": ["a" * LINE_CHARACTERS, "b"],
+}
+
+
+@pytest.mark.parametrize("texts", MUCH.values(), ids=MUCH)
 def test_much_text_does_not_wait_for_the_end(
-    captured: Capture, stream: ItemStream, sent: list[Output]
+    stream: ItemStream, sent: list[Output], texts: list[str]
 ) -> None:
-    stream.write("a" * FLUSH_CHARACTERS)
-    assert sent == []
-    stream.write("b")
-    assert text_of(sent.pop()) == "a" * FLUSH_CHARACTERS + "b"
-    assert captured.take() == ()
+    for text in texts:
+        assert sent == []
+        stream.write(text)
+    stream.flush()
+    assert text_of(sent.pop()) == "".join(texts)
 
 
+@pytest.mark.parametrize("end", [lambda stream: stream.write("\n"), ItemStream.flush])
 def test_old_text_does_not_wait_for_the_end(
-    stream: ItemStream, sent: list[Output], monkeypatch: pytest.MonkeyPatch
+    stream: ItemStream,
+    sent: list[Output],
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[ItemStream], Any],
 ) -> None:
     monkeypatch.setattr(capture, "FLUSH_SECONDS", 0)
     stream.write("a")
-    assert text_of(sent.pop()) == "a"
+    stream.write("b")
+    assert sent == []
+    end(stream)
+    assert text_of(sent.pop()).strip() == "ab"
+    stream.flush()
+    assert sent == []
 
 
 @pytest.mark.parametrize("nothing", [b"bytes", None, 1])
