@@ -58,6 +58,9 @@ class WorkerProcess:
         self._process = _context.Process(target=loop.main, args=arguments, name=f"{_NAME}-{number}")
         try:
             _start(self._process)
+        except BaseException:
+            self.channel.close()
+            raise
         finally:
             theirs.close()
             self._board.close()

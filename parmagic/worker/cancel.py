@@ -18,7 +18,6 @@ from types import FrameType
 
 from parmagic.worker.board import CANCELLED
 
-
 _AGAIN_SECONDS = 0.001
 
 

@@ -30,29 +30,34 @@ DOINGS = {
 }
 
 
-@pytest.fixture(params=DOINGS)
-def busy_kernel(
-    request: pytest.FixtureRequest, new_kernel: Callable[[], Kernel], gate: Gate
-) -> Kernel:
-    kernel = new_kernel()
+def occupy(kernel: Kernel, gate: Gate, doing: str) -> None:
     kernel.run("%parpool --workers 2\n%parmap x for x in range(4)")
     assert wait_until(lambda: len(kernel.worker_pids()) == 2)
-    if DOINGS[request.param] is not None:
+    if code := DOINGS[doing]:
         kernel.give(gate)
-        kernel.start(DOINGS[request.param])
+        kernel.start(code)
         gate.wait_for(2)
-    return kernel
+    assert len(kernel.processes()) > 2  # multiprocessing's tracker too, which ignores SIGTERM
 
 
-def test_workers_of_a_killed_kernel_end_by_themselves(busy_kernel: Kernel) -> None:
-    busy_kernel.kill()
-    assert wait_until(lambda: not busy_kernel.left_over(), 5)
+@pytest.mark.parametrize("doing", DOINGS)
+def test_workers_of_a_killed_kernel_end_by_themselves(
+    new_kernel: Callable[[], Kernel], gate: Gate, doing: str
+) -> None:
+    kernel = new_kernel()
+    occupy(kernel, gate, doing)
+    kernel.kill()
+    assert wait_until(lambda: not kernel.left_over(), 5)
 
 
-def test_a_shutdown_takes_no_time_and_leaves_nothing(busy_kernel: Kernel) -> None:
-    assert len(busy_kernel.processes()) > 2  # the tracker too, which ignores SIGTERM
-    assert busy_kernel.shut_down() < 5
-    assert busy_kernel.left_over() == []
+@pytest.mark.parametrize("doing", ["idle", "in a map", "in a map that ignores signals"])
+def test_a_shutdown_takes_no_time_and_leaves_nothing(
+    new_kernel: Callable[[], Kernel], gate: Gate, doing: str
+) -> None:
+    kernel = new_kernel()
+    occupy(kernel, gate, doing)
+    assert kernel.shut_down() < 5
+    assert kernel.left_over() == []
 
 
 @pytest.mark.parametrize("end", ["exit", "quit()", "import os, signal; os.kill(os.getpid(), 15)"])
@@ -85,8 +90,7 @@ def test_a_kernel_that_only_loads_the_extension_starts_no_process(
     assert kernel.processes() == []
 
 
-def test_a_fork_of_the_kernel_ends_without_harm(new_kernel: Callable[[], Kernel]) -> None:
-    kernel = new_kernel()
+def test_a_fork_of_the_kernel_ends_without_harm(kernel: Kernel) -> None:
     kernel.run("%parmap x for x in range(4)")
     before = kernel.worker_pids()
     cell = kernel.run(
@@ -100,13 +104,11 @@ def test_a_fork_of_the_kernel_ends_without_harm(new_kernel: Callable[[], Kernel]
     assert kernel.worker_pids() == before
 
 
-def test_a_worker_that_is_told_to_end_from_outside_is_replaced(
-    new_kernel: Callable[[], Kernel], gate: Gate
-) -> None:
-    kernel = new_kernel()
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        kernel.run("%parmap --workers 1 x for x in range(4)")
-        (pid,) = kernel.worker_pids()
-        kernel.run(f"os.kill({pid}, {int(number)})")
-        assert kernel.run("%parmap x for x in range(3)").result["text/plain"] == "[0, 1, 2]"
-        assert kernel.worker_pids().isdisjoint({pid})
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_is_ended_from_outside_is_replaced(kernel: Kernel, number: int) -> None:
+    kernel.run("%parpool --workers 1\n%parmap x for x in range(4)")
+    assert wait_until(lambda: len(kernel.worker_pids()) == 1)
+    (pid,) = kernel.worker_pids()
+    kernel.run(f"os.kill({pid}, {int(number)})")
+    assert kernel.run("%parmap x for x in range(3)").result["text/plain"] == "[0, 1, 2]"
+    assert pid not in kernel.worker_pids()

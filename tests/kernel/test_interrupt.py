@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 from kernels import Cell, Kernel
 from support import Gate, wait_until
@@ -27,7 +28,7 @@ YIELDING = {
 }
 STUBBORN = {
     "catches all": (
-        "gate.note(x)\nwhile True:\n    try:\n        time.sleep(600)\n"
+        "while True:\n    try:\n        gate.note(x)\n        time.sleep(600)\n"
         "    except BaseException:\n        pass"
     ),
     "blocks the signal": (
@@ -43,9 +44,22 @@ def interrupted(kernel: Kernel, gate: Gate, code: str, *, begun: int) -> tuple[C
     kernel.give(gate)
     cell = kernel.start(code)
     gate.wait_for(begun)
+    if "sum(" in code:
+        wait_until_computing(gate.pids)
     at = time.monotonic()
     kernel.interrupt()
     return cell.finish(), time.monotonic() - at
+
+
+def wait_until_computing(pids: list[int]) -> None:
+    processes = [psutil.Process(pid) for pid in pids]
+    before = [process.cpu_times().user for process in processes]
+    assert wait_until(
+        lambda: all(
+            process.cpu_times().user > seconds + 0.03
+            for process, seconds in zip(processes, before, strict=True)
+        )
+    )
 
 
 def is_clean(cell: Cell) -> bool:
