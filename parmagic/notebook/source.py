@@ -32,9 +32,9 @@ class Source:
         """Return the source of a cell whose first line is ``magic``."""
         # The name under which the cell as a whole runs, so that a traceback's lines are its
         # own. What it shows of them must be Python: hence the magic's line as a comment.
-        filename = shell.compile.cache(
-            f"# {magic}\n{body}", shell.execution_count - 1, raw_code=f"{magic}\n{body}"
-        )
+        # The number is the prompt's, wherever this IPython stands with its execution_count.
+        number: int = shell.displayhook.prompt_count
+        filename = shell.compile.cache(f"# {magic}\n{body}", number, raw_code=f"{magic}\n{body}")
         return cls(shell.user_ns, filename)
 
     @classmethod

@@ -111,6 +111,10 @@ FORMS = {
     "a cell that ends with a comprehension": "%%parmap\nn = 2\nys = [x ** n for x in xs]",
     "a cell that appends": "%%parmap\nys = []\nfor x in xs:\n    ys.append(x ** 2)",
     "a cell below another magic": "%%time\n%%parmap x in xs -> ys\nx ** 2",
+    "a function below other magics": (
+        "%%parmap xs -> ys\n!true\n%xmode Context\nn = %sx echo 2\n"
+        "def square(x):\n    return x ** int(n[0])"
+    ),
     "a generator": "%%parmap x in (x for x in xs) -> ys\nx ** 2",
     "a continued line": "ys = %parmap x ** 2 \\\n    for x in xs",
     "blank lines": "\n\n%%parmap x in xs -> ys\n\n\nx ** 2\n\n",

@@ -15,9 +15,9 @@ OCCUPATIONS = {
     "wait for a lock": ("threading.Semaphore(0).acquire()", True),
     "wait for a pipe": ("os.read(os.pipe()[0], 1)", True),
     "print": ("print_for_ever()", True),
-    "event loop": ("asyncio.run(asyncio.sleep(100))", True),
+    "event loop": ("asyncio.run(sleep(number))", True),
     "swallow": ("swallow()", False),
-    "C": ("deque(itertools.repeat(0), maxlen=0)", False),
+    "C": ("stay_in_c(number)", False),
 }
 ITEMS = """
 import asyncio, itertools, os, sys, threading, time
@@ -44,6 +44,14 @@ def swallow():
             time.sleep(100)
         except BaseException:
             pass
+
+def stay_in_c(number):
+    note = map(os.mkdir, [gate.folder / f"{{number}} in C@{{os.getpid()}}"])
+    deque(itertools.chain(note, itertools.repeat(0)), maxlen=0)
+
+async def sleep(number):
+    gate.note(f"{{number}} in the loop")
+    await asyncio.sleep(100)
 
 def fn(number):
     if number < 2:
@@ -78,7 +86,7 @@ def test_an_interrupt_frees_the_caller_and_the_next_map_works(
     script: Callable[..., Script], gate: Gate, code: str, stay: bool
 ) -> None:
     kernel = script(ITEMS.format(code=code) + INTERRUPTED, gate.folder)
-    gate.wait_for(2)
+    gate.wait_for(4 if "number" in code else 2)
     kernel.interrupt()
     assert wait_until(lambda: "free" in gate.names, 2)
     assert kernel.end() == (0, "2\n" if stay else "0\n", "")
@@ -146,6 +154,7 @@ def work(number):
         value = default_pool().submit(pow, number, 2).result()
         armed = False
     except KeyboardInterrupt:
+        armed = False
         return 1
     assert results == [x * number for x in range(300)]
     assert value == number ** 2
