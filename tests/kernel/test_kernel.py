@@ -195,7 +195,8 @@ def test_workers_sets_how_many_there_are(kernel: Kernel, gate: Gate, count: int)
     gate.wait_for(count)
     gate.open()
     assert cell.finish().succeeded
-    assert set(kernel.value("list(pids)")) == set(gate.pids) == kernel.worker_pids()
+    assert set(kernel.value("list(pids)")) == set(gate.pids)
+    assert wait_until(lambda: kernel.worker_pids() == set(gate.pids))
 
 
 def test_a_number_may_be_a_name_of_the_notebook(kernel: Kernel) -> None:
