@@ -93,9 +93,9 @@ class Kernel:
         """Run a cell to its end."""
         return self.start(code).finish()
 
-    def start(self, code: str) -> Cell:
-        """Run a cell, and return at once."""
-        message_id = self.client.execute(code)
+    def start(self, code: str, *, can_ask: bool = True) -> Cell:
+        """Run a cell, and return at once; ``can_ask`` says whether it may ask for input."""
+        message_id = self.client.execute(code, allow_stdin=can_ask)
         self._cells[message_id] = Cell(self, message_id)
         return self._cells[message_id]
 
@@ -214,6 +214,20 @@ class Cell:
                 self._kernel.receive(deadline - time.monotonic())
             except queue.Empty:
                 raise TimeoutError(f"nothing more came after {self.kinds}") from None
+        return self
+
+    def wait_for_prompt(self) -> str:
+        """Wait until it asks for input, and return the prompt."""
+        message = self._kernel.client.get_stdin_msg(timeout=MOST_SECONDS)
+        assert message["parent_header"]["msg_id"] == self._id
+        prompt: str = message["content"]["prompt"]
+        return prompt
+
+    def answer(self, *lines: str) -> Cell:
+        """Type lines, each when it asks for one."""
+        for line in lines:
+            self.wait_for_prompt()
+            self._kernel.client.input(line)
         return self
 
     def finish(self) -> Cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from typing import Any, Self
@@ -250,3 +251,64 @@ class ReprCounts:
     def __repr__(self) -> str:
         type(self).count += 1
         return "x"
+
+
+# Objects that spoil whatever is done to them.
+
+
+class FailsToLeave:
+    """Pickling it raises."""
+
+    def __init__(self, kind: type[BaseException]) -> None:
+        self.kind = kind
+
+    def __reduce__(self) -> Any:
+        raise self.kind("no")
+
+
+class FailsToArrive:
+    """Unpickling it raises, in any process but the one that pickled it."""
+
+    def __init__(self, kind: type[BaseException]) -> None:
+        self.kind = kind
+
+    def __reduce__(self) -> Any:
+        return _arrive, (self.kind, os.getpid())
+
+
+def _arrive(kind: type[BaseException], pid: int) -> FailsToArrive:
+    if os.getpid() != pid:
+        raise kind("no")
+    return FailsToArrive(kind)
+
+
+def deep_list() -> list[Any]:
+    """Make a list in a list in a list: it is pickled by recursion."""
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    return nested
+
+
+class AllRaises:
+    """It pickles, and that is all."""
+
+    def _raise(self, *arguments: Any) -> Any:
+        raise RuntimeError("no")
+
+    __eq__ = __ne__ = __lt__ = __hash__ = __bool__ = __len__ = __iter__ = _raise
+    __repr__ = __str__ = __format__ = __contains__ = __getitem__ = __index__ = _raise
+    __enter__ = __exit__ = __call__ = __await__ = __copy__ = __sizeof__ = _raise
+
+
+class DelRaises:
+    def __del__(self) -> None:
+        raise RuntimeError("no")
+
+
+class EqualsAll:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0

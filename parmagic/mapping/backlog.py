@@ -15,15 +15,23 @@ class Backlog:
 
     Parameters
     ----------
-    take
-        Calls ``source.take``: user code may run in there.
+    cut
+        How many items were taken from the source before.
+    note
+        Is told of each cut, if it is not None: the index of the first item, and the items.
     """
 
-    def __init__(self, source: Source, take: Callable[[int], Sequence[Any]]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        cut: int = 0,
+        note: Callable[[int, Sequence[Any]], None] | None = None,
+    ) -> None:
         self._source = source
-        self._take = take
+        self._note = note
         self._returned: deque[Piece] = deque()
-        self._cut = 0
+        self._cut = cut
         self._exhausted = False
 
     @property
@@ -41,7 +49,10 @@ class Backlog:
         self._returned.extendleft(reversed([piece for piece in pieces if len(piece)]))
 
     def next(self, most: int) -> Piece | None:
-        """Remove and return the next piece, of ``most`` items at the most."""
+        """Remove and return the next piece, of ``most`` items at the most.
+
+        User code may run in here.
+        """
         if self._returned:
             piece = self._returned.popleft()
             self.give_back([piece.after(most)])
@@ -49,9 +60,12 @@ class Backlog:
         return None if self._exhausted else self._cut_next(most)
 
     def _cut_next(self, most: int) -> Piece | None:
-        items = self._take(most)
+        items = self._source.take(most)
         if len(items) == 0:
             self._exhausted = True
             return None
+        first = self._cut
         self._cut += len(items)
-        return Piece(self._cut - len(items), items)
+        if self._note is not None:
+            self._note(first, items)
+        return Piece(first, items)

@@ -10,9 +10,15 @@ from typing import Any, Protocol
 class Remembered(Protocol):
     """A job, as far as it matters here."""
 
+    what: str
+    origin: str | None
+
     @property
     def succeeded(self) -> bool:
         """Whether every item has a value."""
+
+    def done(self) -> bool:
+        """Tell whether it is over."""
 
 
 #: The last job, ``jobs[-1]``, and before it those that did not finish well. Jobs that did
@@ -23,9 +29,35 @@ jobs: deque[Any] = deque(maxlen=20)
 _lock = threading.Lock()
 
 
-def remember(job: Remembered) -> None:
-    """Put ``job`` at the end of `jobs`."""
+def remember(job: Remembered, instead_of: Remembered | None = None) -> None:
+    """Put ``job`` at the end of `jobs`; it has taken over all of another, perhaps."""
     with _lock:  # several threads may map at once
-        unfinished = [earlier for earlier in jobs if not earlier.succeeded]
+        unfinished: list[Any] = []
+        for earlier in jobs:
+            if earlier.succeeded:  # and with it what the same cell had left unfinished
+                unfinished = [each for each in unfinished if not _same_cell(each, earlier)]
+            elif earlier is not instead_of:
+                unfinished.append(earlier)
         jobs.clear()
         jobs.extend([*unfinished, job])
+
+
+def _same_cell(one: Remembered, other: Remembered) -> bool:
+    return one.origin is not None and (one.origin, one.what) == (other.origin, other.what)
+
+
+def find_unfinished(what: str, origin: str | None) -> Any | None:
+    """Return the newest job that did not finish well: of the same cell, else of the same header.
+
+    Parameters
+    ----------
+    what, origin
+        As in `Job`. None where an equal job has finished well since.
+    """
+    with _lock:
+        newest_first = [job for job in reversed(jobs) if job.done()]
+    of_cell = [job for job in newest_first if origin is not None and job.origin == origin]
+    of_header = [job for job in newest_first if job.what == what]
+    for job in (of_cell or of_header)[:1]:
+        return None if job.succeeded else job
+    return None

@@ -7,54 +7,57 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError, Future
 from contextvars import copy_context
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from parmagic.mapping.history import remember
+from parmagic.mapping.backlog import Backlog
+from parmagic.mapping.history import find_unfinished, jobs, remember
+from parmagic.mapping.options import Options
 from parmagic.mapping.outcomes import Outcomes
+from parmagic.mapping.past import Past
 from parmagic.mapping.pool_run import PoolRun
 from parmagic.mapping.results import Results, preview
+from parmagic.mapping.resume import Kept, ResumeError
+from parmagic.mapping.room import Room
 from parmagic.mapping.serial_run import SerialRun
 from parmagic.mapping.source import source_of
+from parmagic.mapping.tries import Tries
 from parmagic.mapping.usage import Usage
 from parmagic.pool.default import default_pool
 from parmagic.pool.executor import ProcessPoolExecutor
 from parmagic.pool.payload import Payload
+from parmagic.report import html, text
 from parmagic.report.report import FailedItem, Report
 from parmagic.report.units import count
+from parmagic.worker.errors import WorkerDied, add_note
+from parmagic.worker.function import of_one_argument
 from parmagic.worker.loop import inside_worker
-from parmagic.worker.text import safe_str
+from parmagic.worker.text import safe_repr, safe_str
 
 T = TypeVar("T")
 
 _MESSAGE_CHARACTERS = 100
 _REPORTED_FAILURES = 100
 
+
+class Advice(NamedTuple):
+    """How to go on after an item has ``failed``, or after the job was ``stopped``."""
+
+    failed: str
+    stopped: str
+
+
+_ADVICE = Advice("resume=True runs the rest.", "resume=True runs the rest.")
+
 State = Literal["running", "done", "failed", "interrupted"]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to run a job; the words are those of `parmagic.map`."""
-
-    workers: int | None = None
-    chunksize: int | None = None
-    star: bool = False
-    return_exceptions: bool = False
-    serial: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("workers", "chunksize"):
-            number = getattr(self, name)
-            if number is not None and number < 1:
-                raise ValueError(f"{name} must be 1 or more, not {number}")
 
 
 class Job(Future[Results[T]]):
     """The call of one function on many items.
 
     A `concurrent.futures.Future` of its `Results`, and awaitable. What has finished
-    stays in `outcomes`, whatever becomes of the rest.
+    stays here, whatever becomes of the rest: `values`, `errors` and `pending` say how
+    far it is, `rerun` runs one item again, and another job may resume it.
 
     Parameters
     ----------
@@ -66,6 +69,10 @@ class Job(Future[Results[T]]):
         How.
     what
         The job in the user's words, for reports.
+    origin
+        The cell that it comes from, by a name that stays when the cell is edited.
+    advice
+        How to go on, for the note under the exception.
     look_up
         Called with the job while it runs, in the thread that drives it, ten times a
         second and more.
@@ -78,6 +85,8 @@ class Job(Future[Results[T]]):
         options: Options | None = None,
         *,
         what: str | None = None,
+        origin: str | None = None,
+        advice: Advice = _ADVICE,
         look_up: Callable[[Job[T]], None] | None = None,
     ) -> None:
         super().__init__()
@@ -86,8 +95,11 @@ class Job(Future[Results[T]]):
         self.what = (
             what or f"{getattr(fn, '__name__', type(fn).__name__)} over {type(items).__name__}"
         )
+        self.origin = origin
+        self._advice = advice
         self._source = source_of(items)
         self.outcomes = Outcomes(self._source.length)
+        self._past = Past(self._source, self.outcomes)
         self._usage = Usage()
         self._look_up = look_up
         self._run: PoolRun | SerialRun | None = None
@@ -100,6 +112,75 @@ class Job(Future[Results[T]]):
         """Whether every item has a value."""
         return self._state_now == "done" and not self.outcomes.errors
 
+    @property
+    def values(self) -> dict[int, T]:
+        """The values so far, by index."""
+        return {
+            first + number: value
+            for first, values in self.outcomes.runs()
+            for number, value in enumerate(values)
+        }
+
+    @property
+    def errors(self) -> dict[int, BaseException]:
+        """The exceptions so far, by index."""
+        return dict(self.outcomes.errors)
+
+    @property
+    def pending(self) -> list[int]:
+        """The indices of the items that have neither."""
+        return self.outcomes.pending()
+
+    def item(self, index: int) -> Any:
+        """Return one of the items.
+
+        Raises
+        ------
+        LookupError
+            There is none, or it has run well and its iterable cannot be asked again.
+        """
+        if index in self.outcomes.items:
+            return self.outcomes.items[index]
+        return self._source.item(index)
+
+    def rerun(self, index: int, *, force: bool = False) -> T:
+        """Call the function on one item again, in this process, and return its value.
+
+        Parameters
+        ----------
+        index
+            Of the item, as in the note under its exception.
+        force
+            Do so also where the item has ended its worker, and may end this process.
+
+        Raises
+        ------
+        LookupError
+            The item is gone.
+        WorkerDied
+            It has ended its worker.
+        Exception
+            Whatever the function raises.
+        """
+        item = self.item(index)
+        error = self.outcomes.errors.get(index)
+        if isinstance(error, WorkerDied) and not force:
+            raise error
+        value: T = of_one_argument(self.fn, star=self.options.star)(item)
+        return value
+
+    def kept(self) -> Kept:
+        """Return what another job over the same items may take over.
+
+        Raises
+        ------
+        ResumeError
+            The job still runs.
+        """
+        if not self.done():
+            raise ResumeError.running(self.what)
+        return self._past.kept()
+
     def run(self) -> Results[T]:
         """Drive the job to its end in this thread, and return the results.
 
@@ -107,23 +188,52 @@ class Job(Future[Results[T]]):
         ------
         PayloadError
             The function or an item cannot be sent to the workers.
+        ResumeError
+            It cannot be resumed, because its items differ; or, by a checkpoint, its function.
         KeyboardInterrupt
-            It was interrupted; what had finished is in `outcomes`.
+            It was interrupted; what had finished is kept.
         Exception
             What the first failing item raised, unless ``return_exceptions``.
         """
-        remember(self)
         if not self.set_running_or_notify_cancel():
             self._state_now = "interrupted"
+            remember(self)
             raise CancelledError
         try:
-            self._drive()
-            results = self._conclude()
+            results = self._results()
         except BaseException as error:
             self._give_up(error)
             raise
         self.set_result(results)
         return results
+
+    def _results(self) -> Results[T]:
+        earlier = self._earlier()
+        try:
+            kept = self._kept_of(earlier)
+            backlog = self._past.take_over(kept, self.fn)
+            remember(self, instead_of=earlier)
+            self._drive(backlog)
+        finally:
+            self._past.close()
+        return self._conclude()
+
+    def _earlier(self) -> Job[T] | None:
+        asked = self.options.resume
+        if not asked:
+            return None
+        if isinstance(asked, Job):
+            return asked
+        earlier: Job[T] | None = find_unfinished(self.what, self.origin)
+        last = jobs[-1] if jobs else None
+        if earlier is None and last is not None and last.done() and not last.succeeded:
+            raise ResumeError.other_job(self.what, last.what)
+        return earlier
+
+    def _kept_of(self, earlier: Job[T] | None) -> Kept | None:
+        path, resumed = self.options.checkpoint, bool(self.options.resume)
+        held = None if path is None else self._past.open(path, self.fn, resumed=resumed)
+        return held if held is not None or earlier is None else earlier.kept()
 
     def _give_up(self, error: BaseException) -> None:
         self._usage.end()
@@ -165,38 +275,53 @@ class Job(Future[Results[T]]):
 
         return asyncio.wrap_future(self).__await__()
 
-    def _drive(self) -> None:
+    def _drive(self, backlog: Backlog) -> None:
+        tries = Tries(
+            self.outcomes,
+            backlog,
+            retries=self.options.retries,
+            keep_going=self.options.return_exceptions,
+        )
         in_kernel = self.options.serial or inside_worker()
-        self._run = self._serial_run() if in_kernel else self._pool_run()
+        run = self._serial_run if in_kernel else self._pool_run
+        self._run = run(backlog, tries)
         if self._cancelled:
             self._run.interrupt()
         self._run.run()
 
-    def _serial_run(self) -> SerialRun:
-        return SerialRun(
-            self.fn,
-            self._source,
-            self.outcomes,
+    def _serial_run(self, backlog: Backlog, tries: Tries) -> SerialRun:
+        star, look_up = self.options.star, self._looked_up
+        return SerialRun(self.fn, backlog, tries, self._usage, star=star, look_up=look_up)
+
+    def _pool_run(self, backlog: Backlog, tries: Tries) -> PoolRun:
+        self._pool = default_pool(self.options.workers)
+        self._usage.warm = self._pool.warm
+        dispatcher = self._pool.dispatcher
+        return PoolRun(
+            dispatcher,
+            self._payload(),
+            backlog,
+            tries,
             self._usage,
-            star=self.options.star,
-            keep_going=self.options.return_exceptions,
+            chunksize=self.options.chunksize,
+            room=Room(self.options.memory_limit, lambda: dispatcher.pids),
             look_up=self._looked_up,
         )
 
-    def _pool_run(self) -> PoolRun:
-        self._pool = default_pool(self.options.workers)
-        self._usage.warm = self._pool.warm
-        keep_going = self.options.return_exceptions
-        return PoolRun(
-            self._pool.dispatcher,
-            Payload.of(self.fn, star=self.options.star, keep_going=keep_going),
-            self._source,
-            self.outcomes,
-            self._usage,
-            chunksize=self.options.chunksize,
-            keep_going=keep_going,
-            look_up=self._looked_up,
+    def _payload(self) -> Payload:
+        return Payload.of(
+            self.fn,
+            star=self.options.star,
+            keep_going=self.options.return_exceptions,
+            timeout_seconds=self.options.timeout,
+            most_bytes=self.options.worker_memory_limit,
         )
+
+    def __repr__(self) -> str:
+        return f"<Job {safe_repr(self.what)[1:-1]}: {text.render(self._report())}>"
+
+    def _repr_html_(self) -> str:
+        return html.render(self.report())
 
     def _looked_up(self) -> None:
         if self._look_up is not None:
@@ -207,18 +332,18 @@ class Job(Future[Results[T]]):
         assert self._run is not None
         if self._run.interrupted:
             self._state_now = "interrupted"
-            raise CancelledError if self._cancelled else KeyboardInterrupt(self._kept())
+            raise CancelledError if self._cancelled else KeyboardInterrupt(self._how_to_go_on())
         error = self.outcomes.first_error
         if error is not None and not self.options.return_exceptions:
             self._state_now = "failed"
-            with contextlib.suppress(Exception):  # such as: its __notes__ is no list
-                error.add_note(self._kept())
+            add_note(error, self._how_to_go_on())
             raise error
         self._state_now = "done"
         return Results(self.outcomes.with_errors(), self._report())
 
-    def _kept(self) -> str:
-        return f"{count(self.outcomes.done, 'result')} kept in parmagic.jobs[-1].outcomes"
+    def _how_to_go_on(self) -> str:
+        kept = f"{count(self.outcomes.done, 'result')} kept in parmagic.jobs[-1]"
+        return f"{kept}. {self._advice.failed if self.outcomes.errors else self._advice.stopped}"
 
     def _failed_items(self) -> list[FailedItem]:
         outcomes = self.outcomes
@@ -239,6 +364,7 @@ class Job(Future[Results[T]]):
             items=self._source.length,
             done=outcomes.done,
             failed=len(outcomes.errors),
+            kept=outcomes.kept,
             workers=0 if self._pool is None else self._pool.max_workers,
             busy_workers=0 if self._pool is None else self._pool.busy_workers,
             chunks=usage.chunks,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from parmagic.mapping.job import Job, Options
+from parmagic.mapping.job import Job
+from parmagic.mapping.options import Options
 from parmagic.mapping.results import Results
 
 T = TypeVar("T")
@@ -17,8 +19,12 @@ def map(
     *iterables: Iterable[Any],
     workers: int | None = None,
     chunksize: int | None = None,
+    timeout: float | None = None,
+    retries: int = 0,
     star: bool = False,
     return_exceptions: bool = False,
+    resume: bool | Job[T] = False,
+    checkpoint: str | os.PathLike[str] | None = None,
     serial: bool = False,
 ) -> Results[T]:
     """Call ``fn`` on every item, in parallel, and return the results in order.
@@ -42,10 +48,22 @@ def map(
         and at first has one for each processor.
     chunksize
         How many items travel together; by default as many as take 50 ms.
+    timeout
+        Seconds after which an item is stopped, and fails with `TimeoutError`. Its worker
+        is replaced if the item does not stop; the others run on.
+    retries
+        How often an item that failed is tried again, whatever it failed of.
     star
         Call ``fn(*item)``.
     return_exceptions
         Put an item's exception in its place among the results, and go on.
+    resume
+        Keep what the newest unfinished map of ``fn``'s name has finished, or what this
+        job of `parmagic.jobs` has, and run the rest. The items must be the same.
+    checkpoint
+        A file in which results are kept as they come. If it is there already, only the
+        rest is run, also after a restart; with ``resume``, even if ``fn`` has changed.
+        It is read with pickle, so it must be your own, and nobody else's to write.
     serial
         Run in this process, one item after the other, so that breakpoints work.
 
@@ -53,12 +71,26 @@ def map(
     ------
     PayloadError
         The function or an item cannot be pickled; the message names what.
+    ResumeError
+        The items are not those of before, or the function is not that of the checkpoint.
+    CheckpointError
+        The file cannot be used.
     WorkerDied
         A worker's process ended while it ran an item.
     Exception
         Whatever ``fn`` raised first, with its own class and a note that names the item.
     """
-    options = Options(workers, chunksize, star, return_exceptions, serial)
+    options = Options(
+        workers=workers,
+        chunksize=chunksize,
+        timeout=timeout,
+        retries=retries,
+        star=star,
+        return_exceptions=return_exceptions,
+        resume=resume,
+        checkpoint=checkpoint,
+        serial=serial,
+    )
     return _job(fn, iterables, options).run()
 
 
@@ -67,8 +99,12 @@ def map_async(
     *iterables: Iterable[Any],
     workers: int | None = None,
     chunksize: int | None = None,
+    timeout: float | None = None,
+    retries: int = 0,
     star: bool = False,
     return_exceptions: bool = False,
+    resume: bool | Job[T] = False,
+    checkpoint: str | os.PathLike[str] | None = None,
     callback: Callable[[Results[T]], object] | None = None,
     error_callback: Callable[[BaseException], object] | None = None,
 ) -> Job[T]:
@@ -76,12 +112,21 @@ def map_async(
 
     Parameters
     ----------
-    fn, *iterables, workers, chunksize, star, return_exceptions
-        As for `map`.
+    fn, *iterables, workers, chunksize, timeout, retries, star
+        As for `map`, and so `return_exceptions`, `resume` and `checkpoint`.
     callback, error_callback
         Called with the results, or with the exception, in another thread.
     """
-    options = Options(workers, chunksize, star, return_exceptions)
+    options = Options(
+        workers=workers,
+        chunksize=chunksize,
+        timeout=timeout,
+        retries=retries,
+        star=star,
+        return_exceptions=return_exceptions,
+        resume=resume,
+        checkpoint=checkpoint,
+    )
     job = _job(fn, iterables, options)
     if callback is not None or error_callback is not None:
         job.add_done_callback(lambda done: _call_back(done, callback, error_callback))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 
@@ -24,13 +24,29 @@ class Outcomes:
     ----------
     length
         How many items there are, or None while that is unknown.
+
+    Attributes
+    ----------
+    items
+        Those that failed, to be run again.
+    failed_items
+        Their reprs.
+    kept
+        How many values were taken over from an earlier job.
+    note
+        Is told of each value as well, if it is not None: the index of the first, and the values.
     """
 
     def __init__(self, length: int | None) -> None:
-        self.values: list[Any] = [PENDING] * (length or 0)
+        # Grows as the items finish: there may be 10**12 of them, the first of which fails.
+        self.values: list[Any] = []
+        self._length = length
         self.errors: dict[int, BaseException] = {}
+        self.items: dict[int, Any] = {}
         self.failed_items: dict[int, str] = {}
         self.done = 0
+        self.kept = 0
+        self.note: Callable[[int, Sequence[Any]], None] | None = None
 
     @property
     def finished(self) -> int:
@@ -44,30 +60,49 @@ class Outcomes:
 
     def pending(self) -> list[int]:
         """Return the indices of the items that have not run to their end."""
-        return [
-            index
-            for index, value in enumerate(self.values)
-            if value is PENDING and index not in self.errors
-        ]
+        among = enumerate(self.values)
+        gaps = [n for n, value in among if value is PENDING and n not in self.errors]
+        return [*gaps, *range(len(self.values), self._length or 0)]
 
     def first_values(self) -> Iterator[Any]:
         """Yield the values up to the first that is not there."""
         return itertools.takewhile(lambda value: value is not PENDING, self.values)
 
     def record(self, first: int, values: Sequence[Any]) -> None:
-        """Keep the values of consecutive items."""
+        """Keep the values of consecutive items, which had none."""
+        if not len(values):
+            return
         self._reach(first + len(values))
         self.values[first : first + len(values)] = values
         self.done += len(values)
+        if self.note is not None:
+            self.note(first, values)
 
-    def fail(self, index: int, error: BaseException, item: str) -> None:
-        """Keep the error of an item, and the item's repr."""
+    def fail(self, index: int, error: BaseException, item: Any, item_repr: str) -> None:
+        """Keep the error of an item that had no value, and the item."""
         self._reach(index + 1)
-        if self.values[index] is not PENDING:
-            self.values[index] = PENDING
-            self.done -= 1
         self.errors[index] = error
-        self.failed_items[index] = item
+        self.items[index] = item
+        self.failed_items[index] = item_repr
+
+    def runs(self) -> Iterator[tuple[int, list[Any]]]:
+        """Yield the values as far as they stand side by side, each with the first's index."""
+        for run in self._runs(0, len(self.values), pending=False):
+            yield run.start, self.values[run.start : run.stop]
+
+    def pending_runs(self, first: int, length: int) -> Iterator[range]:
+        """Return the indices without value, among those from ``first`` on, side by side."""
+        self._reach(first + length)
+        return self._runs(first, first + length, pending=True)
+
+    def _runs(self, first: int, stop: int, *, pending: bool) -> Iterator[range]:
+        indices = range(first, stop)
+        for is_pending, run in itertools.groupby(
+            indices, lambda index: self.values[index] is PENDING
+        ):
+            if is_pending == pending:
+                start = next(run)
+                yield range(start, start + 1 + sum(1 for _ in run))
 
     def with_errors(self) -> list[Any]:
         """Return the values, with the errors in their places, once all items have finished."""

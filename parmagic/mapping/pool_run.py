@@ -16,19 +16,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from parmagic.mapping.backlog import Backlog
-from parmagic.mapping.outcomes import Outcomes
 from parmagic.mapping.output import show
 from parmagic.mapping.piece import Piece
+from parmagic.mapping.room import Room
 from parmagic.mapping.sizer import ChunkSizer
-from parmagic.mapping.source import Source
+from parmagic.mapping.tries import Tries
 from parmagic.mapping.usage import Usage
+from parmagic.pool.autopsy import worker_died
 from parmagic.pool.chunk import Chunk, ChunkDone, ChunkDropped, ChunkLost, ChunkPrinted, Event
 from parmagic.pool.dispatcher import Dispatcher
 from parmagic.pool.interrupts import Interrupts
 from parmagic.pool.payload import Payload
+from parmagic.worker.board import LOADING
 from parmagic.worker.classes import load
-from parmagic.worker.culprit import blame_value
-from parmagic.worker.errors import WorkerDied, add_item_note
+from parmagic.worker.culprit import blame_value_calmly
 from parmagic.worker.failure import unpack
 from parmagic.worker.messages import UNREADABLE
 from parmagic.worker.parcel import unwrap
@@ -37,7 +38,7 @@ from parmagic.worker.text import safe_repr
 # Each worker has one chunk, and one more lies ready for it: with chunks of 50 ms a
 # greater depth gains nothing.
 CHUNKS_PER_WORKER = 2
-# A worker that dies before it begins is not the items' fault, unless it does so again.
+# A worker that dies before it begins is not the items' fault: others get them, a few times.
 MOST_LOSSES = 3
 # In a short job this thread hears the workers itself: two items take 0.2 instead of 0.4 ms.
 LEND_SECONDS = 0.005
@@ -51,10 +52,10 @@ class PoolRun:
 
     Parameters
     ----------
-    outcomes, usage
+    tries, usage
         Where to note what became of the items, and what that took.
-    keep_going
-        Whether other items run on after one has failed.
+    room
+        How many of them may run beside each other.
     look_up
         Called between events, ten times a second and more.
     """
@@ -63,25 +64,25 @@ class PoolRun:
         self,
         dispatcher: Dispatcher,
         payload: Payload,
-        source: Source,
-        outcomes: Outcomes,
+        backlog: Backlog,
+        tries: Tries,
         usage: Usage,
         *,
         chunksize: int | None,
-        keep_going: bool,
+        room: Room,
         look_up: Callable[[], None],
     ) -> None:
         self.interrupted = False
         self._dispatcher = dispatcher
         self._payload = payload
-        self._outcomes = outcomes
+        self._backlog = backlog
+        self._tries = tries
         self._usage = usage
-        self._keep_going = keep_going
+        self._room = room
         self._look_up = look_up
         self._sizer = ChunkSizer(chunksize)
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._interrupts = Interrupts(self.interrupt)
-        self._backlog = Backlog(source, lambda most: self._interrupts.allow(source.take, most))
         self._under_way: dict[Chunk, Piece] = {}
         self._stopping = False
         self._lent = not usage.warm  # nothing is short that waits for a process to start
@@ -128,7 +129,7 @@ class PoolRun:
         return not self._events.empty()
 
     def _feed(self) -> None:
-        if self.interrupted or (self._outcomes.errors and not self._keep_going):
+        if self.interrupted or self._tries.over:
             self._stop()
         most = CHUNKS_PER_WORKER * self._dispatcher.size
         while not self._stopping and len(self._under_way) < most and self._feed_one():
@@ -138,7 +139,8 @@ class PoolRun:
         rest = self._backlog.rest
         if rest == 0:
             return False
-        piece = self._backlog.next(self._sizer.size(rest, self._dispatcher.size))
+        most = self._sizer.size(rest, self._dispatcher.size)
+        piece = self._interrupts.allow(self._backlog.next, most)
         if piece is not None:
             self._send(piece)
         return piece is not None
@@ -152,19 +154,18 @@ class PoolRun:
                 listener=self._events.put,
                 hand_back_seconds=self._sizer.hand_back_seconds,
             )
-        except Exception as error:
+        except BaseException as error:  # an item's own: no Interrupt is raised here
             self._blame(piece, error)
         else:
             self._under_way[chunk] = piece
             self._dispatcher.submit(chunk)
 
-    def _blame(self, piece: Piece, error: Exception) -> None:
+    def _blame(self, piece: Piece, error: BaseException) -> None:
         if len(piece) > 1:
             self._backlog.give_back(piece.singles())
             return
-        item = piece.items[0]
-        blame = blame_value(item, error, f"item {piece.first}")
-        self._outcomes.fail(piece.first, blame, safe_repr(item))
+        blame = blame_value_calmly(piece.items[0], error, f"item {piece.first}")
+        self._tries.fail(piece, blame)
 
     def _stop(self) -> None:
         if not self._stopping:
@@ -221,6 +222,9 @@ class PoolRun:
             seconds = sum(done.seconds)
             self._usage.add(seconds)
             self._sizer.learn(done.length, seconds, event.nbytes)
+            if done.peak_bytes:
+                self._room.learn(done.peak_bytes)
+                self._payload.most_running = self._room.most_workers()
             self._take_values(piece, event)
         finally:
             event.close()
@@ -233,40 +237,51 @@ class PoolRun:
             return
         try:
             values = unwrap(done.parcel, event.descriptor, load=load)
-        except Exception as error:
+        except BaseException as error:  # a value's own: no Interrupt is raised here
             self._fail_or_split(piece.upto(done.length), error)
         else:
-            self._outcomes.record(piece.first, values)
-            for offset, failure in failures.items():
-                self._fail(piece, piece.first + offset, unpack(failure))
+            self._tries.record(piece, values, failures)
         self._backlog.give_back([piece.after(done.length)])
 
     def _fail_or_split(self, piece: Piece, error: BaseException) -> None:
         # One item's pickle spoils its whole chunk: alone, each answers for itself.
         if len(piece) == 1:
-            self._fail(piece, piece.first, error)
+            self._tries.fail(piece, error)
         else:
             self._backlog.give_back(piece.singles())
-
-    def _fail(self, piece: Piece, index: int, error: BaseException) -> None:
-        item = safe_repr(piece.item(index))
-        add_item_note(error, index, item)
-        self._outcomes.fail(index, error, item)
 
     def _take_lost(self, piece: Piece, event: ChunkLost) -> None:
         if self._stopping:
             return
-        if event.item is None:
+        if event.place is None or event.place == LOADING:
+            self._take_not_begun(piece, event)
+        elif event.place >= 0:
+            self._take_dead_item(piece, event, event.place)
+        elif len(piece) > 1:
+            # It unpickled the items, or pickled their values. Alone, each answers for itself.
+            self._backlog.give_back(piece.singles())
+        else:
+            self._take_dead_item(piece, event, piece.first)
+
+    def _take_not_begun(self, piece: Piece, event: ChunkLost) -> None:
+        if event.exitcode != 0:  # not one that left in good order
             piece = replace(piece, losses=piece.losses + 1)
-        if event.item is None and piece.losses < MOST_LOSSES:
-            self._backlog.give_back([piece])
-            return
-        index = piece.first if event.item is None else event.item
-        item = safe_repr(piece.item(index))
-        died = WorkerDied(event.worker, event.exitcode, index, item)
-        self._outcomes.fail(index, died, item)
+        self._backlog.give_back([piece])
+        if piece.losses == MOST_LOSSES:
+            raise worker_died(event)
+
+    def _take_dead_item(self, piece: Piece, event: ChunkLost, index: int) -> None:
         before = index - piece.first
         self._backlog.give_back([piece.upto(before), piece.after(before + 1)])
+        self._tries.fail(piece.only(index), self._death(piece, event, index))
+
+    def _death(self, piece: Piece, event: ChunkLost, index: int) -> Exception:
+        if event.expired:
+            return TimeoutError(
+                f"took longer than {self._payload.load.timeout_seconds:g} s, and did not stop when"
+                f" it was asked to: worker {event.worker} was replaced"
+            )
+        return worker_died(event, index, safe_repr(piece.item(index)))
 
     def _take_dropped(self, piece: Piece, event: ChunkDropped) -> None:
         self._backlog.give_back([piece])

@@ -20,6 +20,19 @@ class Source(Protocol):
     def take(self, most: int) -> Sequence[Any]:
         """Remove and return the next items: ``most``, or fewer, or none at the end."""
 
+    @property
+    def seen(self) -> Sequence[Any] | None:
+        """The items taken so far, or None if they are gone."""
+
+    def item(self, index: int) -> Any:
+        """Return one item, taken or not.
+
+        Raises
+        ------
+        LookupError
+            It is gone, or there is none.
+        """
+
 
 def source_of(items: Iterable[Any]) -> Source:
     """Return the source that cuts ``items`` most cheaply.
@@ -27,7 +40,8 @@ def source_of(items: Iterable[Any]) -> Source:
     A range, list, tuple or array is sliced: a slice of a range is a few bytes, one of
     an array is one buffer. All else is iterated, no further ahead than needed.
     """
-    if isinstance(items, range | list | tuple) or _is_array(items):
+    # A subclass may iterate over something else than its slices.
+    if type(items) in (range, list, tuple) or _is_array(items):
         return SlicedSource(items)  # type: ignore[arg-type]
     return IteratedSource(items)
 
@@ -36,7 +50,7 @@ class SlicedSource:
     """Items that can be sliced."""
 
     def __init__(self, items: Sequence[Any]) -> None:
-        self.length: int | None = len(items)
+        self.length: int | None = _length(items)
         self._items = items
         self._taken = 0
 
@@ -46,33 +60,52 @@ class SlicedSource:
         self._taken += len(taken)
         return taken
 
+    @property
+    def seen(self) -> Sequence[Any] | None:
+        """The items taken so far."""
+        return self._items[: self._taken]
+
+    def item(self, index: int) -> Any:
+        """Return one item."""
+        return self._items[index]
+
 
 class IteratedSource:
     """Items that can only be iterated; ``length`` is None unless they tell it."""
 
     def __init__(self, items: Iterable[Any]) -> None:
-        self.length = len(items) if isinstance(items, Sized) else None
+        self.length = _length(items)
         self._iterator = iter(items)
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     def take(self, most: int) -> Sequence[Any]:
         """Remove and return the next items, fewer where they are slow to come.
 
         Raises
         ------
-        Exception
-            The iterable's own; those items that came before it are returned first.
+        BaseException
+            The iterable's own, or an Interrupt; the items that came before it are returned
+            first.
         """
         if self._error is not None:
             raise self._error
         taken: list[Any] = []
         try:
             taken.extend(itertools.islice(self._prompt_items(), most))
-        except Exception as error:
+        except BaseException as error:
             if not taken:
                 raise
             self._error = error
         return taken
+
+    @property
+    def seen(self) -> Sequence[Any] | None:
+        """None: they are gone."""
+        return None
+
+    def item(self, index: int) -> Any:
+        """Raise LookupError."""
+        raise LookupError(f"item {index} is gone: its iterable gives each item once")
 
     def _prompt_items(self) -> Iterator[Any]:
         deadline = time.perf_counter() + MAKING_SECONDS
@@ -80,6 +113,13 @@ class IteratedSource:
             yield item
             if time.perf_counter() > deadline:
                 return
+
+
+def _length(items: Iterable[Any]) -> int | None:
+    try:
+        return len(items) if isinstance(items, Sized) else None
+    except Exception:  # what needs no length, such as a loop, does not mind either
+        return None  # range(10**30) has none that Python can tell
 
 
 def _is_array(items: object) -> bool:

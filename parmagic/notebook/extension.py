@@ -26,7 +26,7 @@ def load(shell: Any) -> None:
 
 def unload(shell: Any) -> None:
     """Take away what `load` added, and end the pool."""
-    for kind, names in (("line", ("parmap", "parpool")), ("cell", ("parmap",))):
+    for kind, names in (("line", ("parmap", "parpool", "pardebug")), ("cell", ("parmap",))):
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     if complete_line in shell.Completer.custom_matchers:

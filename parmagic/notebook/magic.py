@@ -19,15 +19,25 @@ from IPython.core.magic import (
 )
 from traitlets import Bool, Float, Integer
 
-from parmagic.mapping.job import Job, Options
+from parmagic.mapping.checkpoint import CheckpointError
+from parmagic.mapping.job import Advice, Job
+from parmagic.mapping.options import Options
 from parmagic.mapping.results import Results
+from parmagic.mapping.resume import ResumeError
 from parmagic.notebook.cell import FUNCTION, REPLAY, Plan, plan_cell, plan_line
-from parmagic.notebook.options import Line, parse_parmap, parse_parpool
+from parmagic.notebook.debugger import debug_item
+from parmagic.notebook.memory_size import MemorySize
+from parmagic.notebook.options import Line, parse_pardebug, parse_parmap, parse_parpool
 from parmagic.notebook.pool_table import PoolTable
 from parmagic.notebook.progress import LiveLine, NoSurface, Surface, surface_for
 from parmagic.notebook.source import Source
 from parmagic.notebook.traceback import show_own_frames_only
 from parmagic.pool.default import default_pool, stop_default_pool
+
+_ADVICE = Advice(
+    failed="Mend the cell and add --resume to run only the rest; %pardebug looks into the failure.",
+    stopped="Add --resume to run only the rest.",
+)
 
 
 @magics_class
@@ -41,6 +51,21 @@ class ParMagic(Magics):
     ).tag(config=True)
     chunksize = Integer(
         None, allow_none=True, min=1, help="Items sent together; by default what takes 50 ms."
+    ).tag(config=True)
+    timeout = Float(
+        None, allow_none=True, help="Seconds that an item may take; by default as many as it likes."
+    ).tag(config=True)
+    retries = Integer(0, min=0, help="How often an item that failed is tried again.").tag(
+        config=True
+    )
+    worker_memory_limit = MemorySize(
+        None, allow_none=True, help='A worker that uses more is replaced after its item: "2 GB".'
+    ).tag(config=True)
+    memory_limit = MemorySize(
+        None,
+        allow_none=True,
+        help="What the workers may use together, by default what is free: where items are too"
+        " large to run beside each other, fewer do.",
     ).tag(config=True)
     return_exceptions = Bool(False, help="Put exceptions in their places, and go on.").tag(
         config=True
@@ -86,21 +111,33 @@ class ParMagic(Magics):
 
             --workers N            have N worker processes from now on
             --chunksize N          send N items together; by default as many as take 50 ms
+            --timeout SECONDS      stop an item that takes longer: it fails with TimeoutError
+            --retries COUNT        try an item that failed so many times again
             --star                 call fn(*item): the items are tuples of arguments
             --return-exceptions    put exceptions in their places, and go on
+            --resume               keep what this cell has finished, and run the rest
+            --checkpoint PATH      keep results in a file too, and go on from there
             --serial               run in the kernel, one after the other: breakpoints work
             -o, --out NAME         bind the results to NAME, as -> NAME does
             -q, --quiet            show no progress and no report
 
         The items run in other processes, which see a copy of the notebook's variables:
-        what an item changes there stays there. Interrupt stops a cell; what has finished
-        stays in ``parmagic.jobs[-1].outcomes``. Defaults: ``%config ParMagic``.
+        what an item changes there stays there.
+
+        Nothing that finished is lost: when an item fails or you press Interrupt, the results
+        so far stay in ``parmagic.jobs[-1]``. Mend the cell, add ``--resume``, and only the
+        rest is run. ``%pardebug`` runs the item that failed under the debugger. With
+        ``--checkpoint PATH`` you can go on after a restart of the kernel, too.
+
+        Defaults: ``%config ParMagic``.
         """
         asked = parse_parmap(line, self.shell.user_ns)
         try:
             if cell is None:
                 return self._run_line(asked, local_ns)
             return self._run_cell(asked, Source.of_cell(self.shell, f"%%parmap {line}", cell), cell)
+        except (ResumeError, CheckpointError) as error:
+            raise UsageError(str(error)) from None
         except BaseException as error:
             show_own_frames_only(error, whole_cell=cell is not None)
             raise
@@ -163,9 +200,19 @@ class ParMagic(Magics):
     ) -> Results[Any]:
         line = LiveLine(self._surface(asked), self.progress_after)
         options = self._options(asked.options, star)
-        job = Job(fn, items, options, what=asked.rest or "loop", look_up=line.look_up)
+        job = Job(
+            fn,
+            items,
+            options,
+            what=asked.rest or "loop",
+            origin=_cell_id(self.shell),
+            advice=_ADVICE,
+            look_up=line.look_up,
+        )
         try:
             results = job.run()
+        except (ResumeError, CheckpointError):
+            raise  # nothing was run
         except BaseException:
             if cell or line.shown:  # in a line, except may follow
                 line.show_report(job.report())
@@ -183,12 +230,19 @@ class ParMagic(Magics):
         return bool(asked.options.get("quiet", self.quiet))
 
     def _options(self, given: Mapping[str, Any], star: bool) -> Options:
+        serial = given.get("serial", False)
         return Options(
             workers=given.get("workers", self.workers),
             chunksize=given.get("chunksize", self.chunksize),
+            timeout=None if serial else given.get("timeout", self.timeout),
+            retries=given.get("retries", self.retries),
             star=star,
             return_exceptions=given.get("return_exceptions", self.return_exceptions),
-            serial=given.get("serial", False),
+            resume=given.get("resume", False),
+            checkpoint=given.get("checkpoint"),
+            serial=serial,
+            worker_memory_limit=self.worker_memory_limit,
+            memory_limit=self.memory_limit,
         )
 
     def _bind(self, asked: Line, name: str | None, results: Results[Any]) -> list[Any] | None:
@@ -215,6 +269,41 @@ class ParMagic(Magics):
         if "workers" in options or options.get("restart"):
             default_pool(options.get("workers", self.workers))
         return PoolTable.now()
+
+    @line_magic
+    @no_var_expand
+    @output_can_be_silenced
+    def pardebug(self, line: str) -> Any:
+        """Run the item that failed again, in the kernel, with the debugger where it fails.
+
+        ::
+
+            %pardebug                the item that failed, the first if there are several
+            %pardebug 3              item 3
+            %pardebug --force 3      run it even if it ended its worker, and may end the kernel
+
+        In the debugger, ``p x`` shows the variable x, ``up`` and ``down`` go to the code that
+        calls and to what is called, ``where`` shows all of it, and ``q`` ends the cell. Where
+        an item hangs, press Interrupt: the debugger opens there.
+
+        Without a number it is an item of the newest job in ``parmagic.jobs`` that has failed
+        ones; with a number, of the newest that did not finish well, or of the last. The
+        function and its arguments are those of the job, the notebook's variables are as they
+        are now. If the item runs well, its value is returned::
+
+            value = %pardebug 3
+
+        ``parmagic.jobs[-1].rerun(3)`` does so without the debugger.
+        """
+        options = parse_pardebug(line, self.shell.user_ns).options
+        return debug_item(self.shell, options.get("index"), force=options.get("force", False))
+
+
+def _cell_id(shell: Any) -> str | None:
+    """Return the name that the front end gives to the cell, which stays when it is edited."""
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    cell_id = parent.get("metadata", {}).get("cellId")
+    return cell_id if isinstance(cell_id, str) else None
 
 
 def _blank_lines(cell: str) -> int:

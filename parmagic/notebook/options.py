@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import keyword
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from IPython.core.error import UsageError
 _NAMED = re.compile(r"^(?P<rest>.*?)\s*->\s*(?P<name>[^\s'\"()\[\]{}]*(?:\s*,\s*\w+)*)\s*$")
 # Not the minus sign of -x for x in xs.
 _WORD = r"(?P<option>--[A-Za-z][\w-]*|-[A-Za-z](?!\s+for\b))"
+_QUOTED = re.compile(r"""(?P<quote>["'])(?P<value>.*?)(?P=quote)(?=\s|$)""")
 _OPTION = re.compile(rf"{_WORD}(?:(?P<equals>=)|(?=\s|$))")
 
 
@@ -40,8 +42,12 @@ class Option:
 PARMAP = (
     Option("--workers", "N", "have N worker processes from now on"),
     Option("--chunksize", "N", "send N items together; by default as many as take 50 ms"),
+    Option("--timeout", "SECONDS", "stop an item that takes longer: it fails with TimeoutError"),
+    Option("--retries", "COUNT", "try an item that failed so many times again"),
     Option("--star", None, "call fn(*item): the items are tuples of arguments"),
     Option("--return-exceptions", None, "put exceptions in their places, and go on"),
+    Option("--resume", None, "keep what this cell has finished, and run the rest"),
+    Option("--checkpoint", "PATH", "keep results in a file too, and go on from there"),
     Option("--serial", None, "run in the kernel, one after the other: breakpoints work"),
     Option("--out", "NAME", "bind the results to NAME, as -> NAME does", short="-o"),
     Option("--quiet", None, "show no progress and no report", short="-q"),
@@ -51,6 +57,8 @@ PARPOOL = (
     Option("--restart", None, "end the workers, with what they run, and start new ones"),
     Option("--stop", None, "end the workers; the next use starts new ones"),
 )
+PARDEBUG = (Option("--force", None, "run it even if it ended its worker, and may end the kernel"),)
+_ITEM = Option("%pardebug", "COUNT", "the index of an item")
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,8 @@ def parse_parmap(text: str, namespace: Mapping[str, Any]) -> Line:
         An option is unknown or lacks its value, or the name is no name.
     """
     options, rest = _take_options(text.strip().removesuffix(";"), PARMAP, namespace)
+    if "timeout" in options and "serial" in options:
+        raise UsageError("--timeout needs worker processes: leave out --serial")
     rest, name = _take_name(rest)
     out = options.pop("out", None)
     if name is not None and out is not None and name != out:
@@ -84,6 +94,18 @@ def parse_parpool(text: str, namespace: Mapping[str, Any]) -> Line:
     if rest:
         raise UsageError(f"%parpool takes options only, not {rest!r}: {_words(PARPOOL)}")
     return Line(options, rest)
+
+
+def parse_pardebug(text: str, namespace: Mapping[str, Any]) -> Line:
+    """Take the line of ``%pardebug`` apart; the option ``index`` is there if one was given."""
+    options, rest = _take_options(text.strip().removesuffix(";"), PARDEBUG, namespace)
+    index, rest = _first_word(rest, quotes=False)
+    more, rest = _take_options(rest, PARDEBUG, namespace)
+    if rest:
+        raise UsageError(f"%pardebug takes the index of one item, not '{index} {rest}'")
+    if index:
+        more["index"] = _converted(_ITEM, index, namespace)
+    return Line({**options, **more}, "")
 
 
 def _take_options(
@@ -122,24 +144,59 @@ def _refuse_value(option: Option, match: re.Match[str]) -> None:
 
 
 def _take_value(option: Option, text: str) -> tuple[str, str]:
-    value, *rest = text.split(maxsplit=1) or [""]
+    value, rest = _first_word(text, quotes=option.takes == "PATH")
     if not value or value.startswith("->") or _OPTION.match(value):
         raise UsageError(f"{option.word} needs a value: {option.word} {option.takes}")
-    return value, "".join(rest)
+    return value, rest
+
+
+def _first_word(text: str, *, quotes: bool) -> tuple[str, str]:
+    """Return the first word, with spaces if it is in quotes, and what follows it."""
+    match = _QUOTED.match(text) if quotes else None
+    if match is not None:
+        return match["value"], text[match.end() :].lstrip()
+    word, *rest = text.split(maxsplit=1) or [""]
+    return word, "".join(rest)
 
 
 def _converted(option: Option, value: str, namespace: Mapping[str, Any]) -> Any:
-    if option.takes != "N":
-        return value
-    number = namespace.get(value, value)
+    match option.takes:
+        case "N":
+            return _whole_number(option, value, namespace.get(value, value), at_least=1)
+        case "COUNT":
+            return _whole_number(option, value, namespace.get(value, value), at_least=0)
+        case "SECONDS":
+            return _seconds(option, value, namespace.get(value, value))
+        case "PATH":
+            return _path(value, namespace)
+    return value
+
+
+def _whole_number(option: Option, value: str, number: Any, *, at_least: int) -> int:
     try:
         whole = int(number)
         exact = isinstance(number, str) or bool(whole == number)
     except (TypeError, ValueError, OverflowError):
-        whole, exact = 0, False
-    if whole < 1 or not exact:
-        raise UsageError(f"{option.word} needs a whole number of 1 or more, not {value}")
+        exact = False
+    if not exact or whole < at_least:
+        raise UsageError(f"{option.word} needs a whole number of {at_least} or more, not {value}")
     return whole
+
+
+def _seconds(option: Option, value: str, number: Any) -> float:
+    try:
+        seconds = float(number)
+    except (TypeError, ValueError, OverflowError):
+        seconds = 0.0
+    if not seconds > 0:
+        raise UsageError(f"{option.word} needs a number of seconds, such as 2.5, not {value}")
+    return seconds
+
+
+def _path(value: str, namespace: Mapping[str, Any]) -> str | os.PathLike[str]:
+    # A name of the notebook, as for a number; else the path itself.
+    path = namespace.get(value)
+    return path if isinstance(path, str | os.PathLike) else value
 
 
 def _take_name(text: str) -> tuple[str, str | None]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from parmagic.pool.crew import WorkerState
 from parmagic.pool.default import running_pool
-from parmagic.pool.dispatcher import WorkerState
 from parmagic.report.units import count
 
 

@@ -20,6 +20,13 @@ class PoolBroken(ParmagicError, BrokenExecutor):
         )
 
     @classmethod
+    def refused(cls, error: OSError) -> PoolBroken:
+        """Say that the system starts no more processes."""
+        broken = cls(f"the system refuses to start a worker: {error}")
+        broken.__cause__ = error
+        return broken
+
+    @classmethod
     def stopped(cls) -> PoolBroken:
         """Say that the pool was ended while something ran, or waited to."""
         return cls("the pool was stopped before all was done")

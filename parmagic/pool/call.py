@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
+from parmagic.pool.autopsy import worker_died
 from parmagic.pool.chunk import Chunk, ChunkDone, ChunkLost, ChunkPrinted, Event
 from parmagic.pool.dispatcher import Dispatcher
 from parmagic.pool.interrupts import Interrupts
@@ -15,7 +16,6 @@ from parmagic.pool.payload import Payload
 from parmagic.worker.capture import Output
 from parmagic.worker.classes import load
 from parmagic.worker.culprit import blame_value
-from parmagic.worker.errors import WorkerDied
 from parmagic.worker.failure import unpack
 from parmagic.worker.parcel import unwrap
 
@@ -90,14 +90,16 @@ class Call:
             chunk = Chunk.of(
                 self._payload, self._items, first=0, listener=self._hear, begin=self._begin
             )
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self._fail_to_send(error)
         else:
             with Interrupts():
                 self._dispatcher.submit(chunk)
         return self.future
 
-    def _fail_to_send(self, error: Exception) -> None:
+    def _fail_to_send(self, error: BaseException) -> None:
         self.future.set_exception(blame_value(self._items, error, "the call"))
 
     def _begin(self) -> bool:
@@ -138,10 +140,10 @@ class Call:
             event.close()
 
     def _lose(self, event: ChunkLost) -> None:
-        if event.item is None and self._attempts < ATTEMPTS:
+        if event.place is None and self._attempts < ATTEMPTS:
             self.submit()
         else:
-            self.future.set_exception(WorkerDied(worker=event.worker, exitcode=event.exitcode))
+            self.future.set_exception(worker_died(event))
 
 
 def _print(output: Output) -> None:

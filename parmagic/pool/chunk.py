@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from parmagic.pool.payload import Payload
+from parmagic.worker.blackbox import LastWords
 from parmagic.worker.memory import Segment
 from parmagic.worker.messages import Done, Printed, Run
 from parmagic.worker.parcel import wrap
@@ -37,12 +38,23 @@ class ChunkDone(NamedTuple):
 
 
 class ChunkLost(NamedTuple):
-    """The worker died; ``item`` is the index of the one that it ran, if it ran any."""
+    """The worker died.
+
+    Attributes
+    ----------
+    place
+        The index of the item that it ran, or what else it did, as the board has it: `LOADING`,
+        `RECEIVING`, `SENDING`. None if it had not begun the chunk.
+    expired
+        Whether it was killed because the item's time was over.
+    """
 
     chunk: Chunk
-    item: int | None
+    place: int | None
     worker: int
     exitcode: int | None
+    last_words: LastWords
+    expired: bool
 
 
 class ChunkDropped(NamedTuple):

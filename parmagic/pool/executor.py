@@ -12,7 +12,8 @@ from typing import Any, ParamSpec, TypeVar
 from parmagic.pool import exit
 from parmagic.pool.call import Call
 from parmagic.pool.cpus import usable_cpus
-from parmagic.pool.dispatcher import Dispatcher, WorkerState
+from parmagic.pool.crew import WorkerState
+from parmagic.pool.dispatcher import Dispatcher
 from parmagic.pool.ordered import OrderedCalls, batches
 from parmagic.pool.payload import Payload
 from parmagic.worker.function import call
@@ -34,13 +35,15 @@ class ProcessPoolExecutor(Executor):
         How many processes; by default the processors that this process may use.
     initializer, initargs
         Called in each worker when it starts.
+    max_tasks_per_child
+        After how many calls, or chunks of a `map`, a worker is replaced; by default never.
 
     Raises
     ------
     ValueError
-        ``max_workers`` is not positive.
+        ``max_workers`` or ``max_tasks_per_child`` is not positive.
     TypeError
-        ``initializer`` cannot be called.
+        ``initializer`` cannot be called, or ``max_tasks_per_child`` is no integer.
     """
 
     def __init__(
@@ -49,13 +52,15 @@ class ProcessPoolExecutor(Executor):
         *,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
+        max_tasks_per_child: int | None = None,
     ) -> None:
         size = usable_cpus() if max_workers is None else max_workers
         if size < 1:
             raise ValueError(f"max_workers must be 1 or more, not {size}")
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be callable")
-        self.dispatcher = Dispatcher(size, _pickled(initializer, initargs))
+        _check_tasks(max_tasks_per_child)
+        self.dispatcher = Dispatcher(size, _pickled(initializer, initargs), max_tasks_per_child)
         self._calls: Payload | None = None
         exit.close_at_exit(self.dispatcher)
         # Nobody is left to ask for more; what is submitted still runs.
@@ -149,6 +154,13 @@ class ProcessPoolExecutor(Executor):
         """End all workers now, with what they run."""
         self.dispatcher.close(kill=True)
         self.dispatcher.join(5)
+
+
+def _check_tasks(most: int | None) -> None:
+    if most is not None and not isinstance(most, int):
+        raise TypeError("max_tasks_per_child must be an integer")
+    if most is not None and most < 1:
+        raise ValueError("max_tasks_per_child must be >= 1")
 
 
 def _pickled(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import multiprocessing.util  # its own exit handler joins children: ours must come before it
 import os
 import weakref
@@ -39,7 +40,12 @@ def _forget_in_child() -> None:
     tracker.disown()
 
 
-atexit.register(_close_pools)
+def _close_at_exit() -> None:
+    with contextlib.suppress(KeyboardInterrupt):  # the workers are told, and end by themselves
+        _close_pools()
+
+
+atexit.register(_close_at_exit)
 # The last of multiprocessing's own: until then others give back what the tracker keeps for them.
 multiprocessing.util.Finalize(None, tracker.stop, exitpriority=-100)
 if hasattr(os, "register_at_fork"):

@@ -20,13 +20,28 @@ _jobs = itertools.count(1)
 
 @dataclass(eq=False)
 class Payload:
-    """A job's function, pickled once, to be sent once to each worker that gets a chunk."""
+    """A job's function, pickled once, to be sent once to each worker that gets a chunk.
+
+    Attributes
+    ----------
+    most_running
+        How many workers may run chunks of the job at once; None: all.
+    """
 
     load: Load
     segment: Segment | None = None
+    most_running: int | None = None
 
     @classmethod
-    def of(cls, fn: Callable[..., Any], *, star: bool, keep_going: bool) -> Payload:
+    def of(
+        cls,
+        fn: Callable[..., Any],
+        *,
+        star: bool,
+        keep_going: bool,
+        timeout_seconds: float | None = None,
+        most_bytes: int | None = None,
+    ) -> Payload:
         """Pickle ``fn`` and what it captures, for a new job.
 
         Parameters
@@ -35,6 +50,10 @@ class Payload:
             Whether the items are tuples, to be spread over its parameters.
         keep_going
             Whether the items of a chunk run on after one that failed.
+        timeout_seconds
+            How long an item may take.
+        most_bytes
+            A worker that uses more memory after an item is replaced.
 
         Raises
         ------
@@ -47,7 +66,8 @@ class Payload:
             raise blame_function(fn, error) from None
         parcel, segment = wrap(body, buffers)
         here = Surroundings.here()
-        load = Load(next(_jobs), (), parcel, star, keep_going, here, _sources(body))
+        limits = timeout_seconds, most_bytes
+        load = Load(next(_jobs), (), parcel, star, keep_going, *limits, here, _sources(body))
         return cls(load, segment)
 
     @property

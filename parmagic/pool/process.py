@@ -15,7 +15,8 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from parmagic.worker import loop
-from parmagic.worker.board import CANCELLED, CHUNK, ITEM, NOTHING, Board
+from parmagic.worker.blackbox import BlackBox, LastWords
+from parmagic.worker.board import CANCELLED, CHUNK, EXPIRED, ITEM, NOTHING, SENDING, Board
 from parmagic.worker.channel import Channel
 from parmagic.worker.messages import Forget, Stop
 
@@ -32,7 +33,7 @@ MOST_OVER = 20
 
 
 class WorkerProcess:
-    """A process, its channel and its board. Used by the dispatcher's thread only.
+    """A process, its channel, board and black box. Used by the dispatcher's thread only.
 
     Parameters
     ----------
@@ -40,6 +41,11 @@ class WorkerProcess:
         What it is called in reports and errors; a replacement gets a number of its own.
     initializer
         A pickled function without parameters for the worker to call first.
+
+    Attributes
+    ----------
+    expired
+        The item that was asked to stop because its time was over, if it was the last to be.
     """
 
     def __init__(self, number: int, initializer: bytes | None = None) -> None:
@@ -47,19 +53,23 @@ class WorkerProcess:
         self.ready = False
         self.leaving = False
         self.reachable = True
+        self._out_of_reach = False
         self.chunk: Chunk | None = None
         self.chunks_done = 0
+        self.expired: int | None = None
         self._loaded: set[int] = set()
         self._over: list[int] = []
         self._surroundings: Surroundings | None = None
         self._board = Board.create()
+        self._black_box = BlackBox.create()
         self.channel, theirs = Channel.pair(_context)
-        arguments = (theirs, self._board, initializer)
+        arguments = (theirs, self._board, self._black_box, initializer)
         self._process = _context.Process(target=loop.main, args=arguments, name=f"{_NAME}-{number}")
         try:
             _start(self._process)
         except BaseException:
             self.channel.close()
+            self._black_box.close()
             raise
         finally:
             theirs.close()
@@ -82,12 +92,21 @@ class WorkerProcess:
         return self.ready and not self.leaving and self.chunk is None
 
     @property
-    def item(self) -> int | None:
-        """The index of the item that it runs, or ran when it died."""
+    def place(self) -> int | None:
+        """The index of the item that it runs, or ran when it died.
+
+        Or what else it does with its chunk, as the board has it; None if it has not begun it.
+        """
         cells = self._board.cells
         if self.chunk is None or cells[CHUNK] != self.chunk.run.serial:
             return None
+        if self._out_of_reach:
+            return SENDING  # it went on after the item that has closed its pipes
         return None if cells[ITEM] == NOTHING else cells[ITEM]
+
+    def last_words(self) -> LastWords:
+        """Return what is left of it, once it is dead."""
+        return self._black_box.read(self.place)
 
     def run(self, chunk: Chunk) -> None:
         """Send ``chunk``, after its job's function if this worker has not seen it.
@@ -98,6 +117,7 @@ class WorkerProcess:
             The worker is gone; its sentinel tells the rest.
         """
         self.chunk = chunk
+        self.expired = None
         if chunk.payload.job in self._loaded:
             self.channel.send((chunk.run, chunk.segment))
         else:
@@ -125,11 +145,25 @@ class WorkerProcess:
         over, self._over = tuple(self._over), []
         return over
 
+    def finish(self, *, ends: bool) -> None:
+        """Note that it has answered, and whether it is on its way out."""
+        self.chunk = None
+        self.chunks_done += 1
+        self.leaving = self.leaving or ends
+
     def cancel(self) -> None:
-        """Ask the item that runs to stop."""
-        if self.chunk is None:
-            return
-        self._board.cells[CANCELLED] = self.chunk.payload.job
+        """Ask the item that runs, and the rest of its chunk, to stop."""
+        if self.chunk is not None:
+            self._board.cells[CANCELLED] = self.chunk.payload.job
+            self._signal()
+
+    def expire(self, item: int) -> None:
+        """Ask ``item`` to stop if it still runs."""
+        self.expired = item
+        self._board.cells[EXPIRED] = item
+        self._signal()
+
+    def _signal(self) -> None:
         if sys.platform != "win32":  # where a signal to one process does not exist
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGINT)
@@ -144,21 +178,26 @@ class WorkerProcess:
         self.leaving = True
         self._process.kill()
 
-    def end_unless_leaving(self) -> None:
-        """End a worker that cannot be heard any more; one on its way out may finish."""
+    def end_out_of_reach(self) -> None:
+        """End a worker that has closed its pipes; one on its way out may finish."""
         if not self.leaving:
+            self._out_of_reach = True
             self._process.kill()
 
     def _send_quietly(self, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(OSError):  # it is gone: its sentinel tells the rest
             self.channel.send((message, None))
 
-    def close(self) -> None:
-        """Reap the process, which has ended, and give up all that was for it."""
+    def reap(self) -> None:
+        """Take note of how the process has ended."""
         self._process.join()
+
+    def close(self) -> None:
+        """Give up all that was for the process, which has ended."""
         if self.sentinel != self._process.sentinel:
             os.close(self.sentinel)
         self.channel.close()
+        self._black_box.close()
 
 
 def _start(process: BaseProcess) -> None:
@@ -223,8 +262,25 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_in_child)
 
 
+def _prepare_anywhere(name: str) -> dict[str, Any]:
+    """Prepare a process, also where the kernel's folder has been removed."""
+    main = sys.modules["__main__"]
+    if not hasattr(main, "__spec__"):  # IPython's %run takes it away, and multiprocessing reads it
+        main.__spec__ = None
+    try:
+        return _original_preparation(name)
+    except FileNotFoundError:
+        here = os.open(".", os.O_RDONLY)
+        try:
+            os.chdir(os.sep)
+            return _original_preparation(name)
+        finally:
+            os.fchdir(here)
+            os.close(here)
+
+
 def _prepare(name: str) -> dict[str, Any]:
-    preparation = _original_preparation(name)
+    preparation = _prepare_anywhere(name)
     if name.startswith(_NAME):
         preparation.pop("init_main_from_name", None)
         preparation.pop("init_main_from_path", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from parmagic.pool.chunk import Chunk
 
@@ -20,9 +21,17 @@ class ChunkQueue:
         """Put ``chunk`` behind those of its job."""
         self._jobs.setdefault(chunk.payload.job, deque()).append(chunk)
 
-    def take(self) -> Chunk:
-        """Remove and return the next chunk; its job's turn comes again after the others'."""
-        job = next(iter(self._jobs))
+    def take(self, allowed: Callable[[Chunk], bool]) -> Chunk | None:
+        """Remove and return the next chunk of an allowed job, whose turn then comes last.
+
+        Parameters
+        ----------
+        allowed
+            Tells whether a chunk may run now; asked for the first of each job.
+        """
+        job = next((job for job, chunks in self._jobs.items() if allowed(chunks[0])), None)
+        if job is None:
+            return None
         chunks = self._jobs.pop(job)
         chunk = chunks.popleft()
         if chunks:

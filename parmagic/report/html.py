@@ -70,9 +70,10 @@ def _ending(report: Report) -> list[str]:
     if report.state != "done":
         ended = f"{report.state.capitalize()} after {duration(report.wall_seconds)}"
         return [ended, *text.tally(report)]
-    if report.failed:
-        return [_summary(report), f"{report.failed:,} failed"]
-    return [_summary(report), *_speed(report)]
+    failed = [f"{report.failed:,} failed"] if report.failed else []
+    kept = [f"{report.kept:,} kept from before"] if report.kept else []
+    speed = [] if report.failed else _speed(report)
+    return [_summary(report), *failed, *kept, *speed]
 
 
 def _summary(report: Report) -> str:

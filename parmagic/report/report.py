@@ -37,6 +37,8 @@ class Report:
     start_seconds
         The part of ``wall_seconds`` before the first worker was ready: all of it until then,
         none with warm workers.
+    kept
+        Items of ``done`` whose values were taken over from an earlier job.
     preview
         Short reprs of the first results.
     """
@@ -52,6 +54,7 @@ class Report:
     wall_seconds: float
     item_seconds: float
     start_seconds: float
+    kept: int = 0
     preview: tuple[str, ...] = ()
     failures: tuple[FailedItem, ...] = ()
 
@@ -73,7 +76,7 @@ class Report:
     @property
     def rate(self) -> float | None:
         """Items a second since the first worker was ready; None before the first item."""
-        return _ratio(self.finished, self._warm_seconds)
+        return _ratio(self._ran, self._warm_seconds)
 
     @property
     def remaining_seconds(self) -> float | None:
@@ -104,16 +107,20 @@ class Report:
         return self._overhead_remark() if self.speedup < 0.5 else ""
 
     @property
+    def _ran(self) -> int:
+        return self.finished - self.kept
+
+    @property
     def _warm_seconds(self) -> float:
         return self.wall_seconds - self.start_seconds
 
     @property
     def _items_are_too_short(self) -> bool:
-        longest = self.finished * _SHORT_ITEM_SECONDS
-        return self.finished > 1 and self.item_seconds < self._warm_seconds < longest
+        longest = self._ran * _SHORT_ITEM_SECONDS
+        return self._ran > 1 and self.item_seconds < self._warm_seconds < longest
 
     def _short_items_remark(self) -> str:
-        each = duration(self.item_seconds / self.finished, digits=2)
+        each = duration(self.item_seconds / self._ran, digits=2)
         serial = duration(self.item_seconds, digits=2)
         return (
             f"The items are too short to gain from processes: {each} each; "

@@ -26,7 +26,8 @@ def tally(report: Report) -> list[str]:
     """Count the items: done, and failed and pending if there are any."""
     if report.items == 0:
         return ["no items"]
-    facts = [f"{count(report.done, 'item', of=report.items)} done"]
+    kept = f" ({report.kept:,} of them kept from before)" if report.kept else ""
+    facts = [f"{count(report.done, 'item', of=report.items)} done{kept}"]
     facts += [f"{report.failed:,} failed"] if report.failed else []
     facts += [f"{report.pending:,} pending"] if report.pending else []
     return facts

@@ -9,15 +9,21 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from multiprocessing import reduction
 from typing import Any
 
 from parmagic.worker.memory import Segment
 
 CHUNK = 0  # serial of the chunk that runs, or NOTHING
-ITEM = 1  # index of the item that runs
+ITEM = 1  # index of the item that runs, or what else the worker does with the chunk
 CANCELLED = 2  # the job whose items are to stop, or NOTHING
+EXPIRED = 3  # the item whose time is over, or NOTHING
 NOTHING = -1
+
+# In the cell ITEM, while none runs: the function is unpickled, the items are, or the values
+# are pickled. What the user's objects do in there may end the worker as well.
+LOADING = -2
+RECEIVING = -3
+SENDING = -4
 
 _CELLS = 8
 _BYTES = 8 * _CELLS
@@ -47,13 +53,11 @@ class Board:
             self._source.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if isinstance(self._source, str):
-            return Board, (self._source,)
-        return _arrived, (reduction.DupFd(self._source.descriptor), self._source.nbytes)
+        return _arrived, (self._source,)
 
 
-def _arrived(descriptor: Any, nbytes: int) -> Board:
-    board = Board(Segment(descriptor.detach(), nbytes))
+def _arrived(source: Segment | str) -> Board:
+    board = Board(source)
     board.close()
     return board
 

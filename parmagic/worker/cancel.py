@@ -8,41 +8,65 @@ of a job that the kernel has cancelled.
 
 from __future__ import annotations
 
+# signal's own functions make enums of all they see.
+import _signal  # type: ignore[import-not-found]  # typeshed has none
 import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
-from parmagic.worker.board import CANCELLED
+from parmagic.worker.board import CANCELLED, EXPIRED, ITEM, NOTHING
 
 _AGAIN_SECONDS = 0.001
+_SIGINT = int(_signal.SIGINT)
 
 
 class Cancelled(BaseException):
     """The item was stopped. Not an Exception, so that ``except Exception`` lets it pass."""
 
 
+class Expired(Cancelled):
+    """The item's time is over."""
+
+
 class Cancellation:
-    """The worker's SIGINT handler."""
+    """The worker's SIGINT handler.
+
+    Attributes
+    ----------
+    poisoned
+        Whether a module cannot be imported any more, because its import was cut short.
+    """
 
     def __init__(self, cells: memoryview) -> None:
         self._cells = cells
         self._job: int | None = None
+        self._stop: Callable[[], None] = _nothing
+        self._limited = False
+        self._late = False
+        self._handler = self._on_interrupt  # one object, to be known again
         self.poisoned = False
 
     def install(self) -> None:
         """Handle SIGINT, which was blocked while this process started."""
-        signal.signal(signal.SIGINT, self._on_interrupt)
+        self._handle()
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         show = sys.unraisablehook
         sys.unraisablehook = lambda lost: self._try_again(lost) or show(lost)
 
-    def allow(self, job: int) -> None:
-        """From now on an item of ``job`` runs."""
+    def _handle(self) -> None:
+        _signal.signal(_SIGINT, self._handler)
+
+    def allow(self, job: int, stop: Callable[[], None]) -> None:
+        """From now on an item of ``job`` runs; ``stop`` is called when it is cancelled."""
+        if _signal.getsignal(_SIGINT) is not self._handler:  # an item has set its own
+            self._handle()
+        self._stop = stop
         self._job = job
         self._raise_if_cancelled(None)
 
@@ -63,11 +87,38 @@ class Cancellation:
             self._job = job
             self._raise_if_cancelled(sys._getframe())  # noqa: SLF001  # inspect takes 8 ms to import
 
+    def limited(self, call: Callable[[Any], Any], seconds: float) -> Callable[[Any], Any]:
+        """Return ``call``, such that an item whose time is over raises `TimeoutError`.
+
+        It is the kernel that watches the time: it can also end a worker that is stuck in C.
+        """
+
+        def limited_call(item: Any) -> Any:
+            self._late, self._limited = False, True
+            traceback = None
+            try:
+                value = call(item)
+            except BaseException as error:
+                if not self._late:
+                    raise
+                traceback = error.__traceback__
+            finally:
+                self._limited = False
+            if self._late:  # whatever it has made of that
+                raise TimeoutError(f"took longer than {seconds:g} s").with_traceback(traceback)
+            return value
+
+        return limited_call
+
     def _try_again(self, lost: sys.UnraisableHookArgs) -> bool:
         """Stop the item a moment later where a ``__del__`` or weakref callback has swallowed it."""
-        if lost.exc_type is not Cancelled:
+        if lost.exc_type is Expired:
+            self._limited = True
+            self._cells[EXPIRED] = self._cells[ITEM]
+        elif lost.exc_type is Cancelled:
+            self._job = self._cells[CANCELLED]
+        else:
             return False
-        self._job = self._cells[CANCELLED]
         threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()
         return True
 
@@ -75,13 +126,27 @@ class Cancellation:
         self._raise_if_cancelled(frame)
 
     def _raise_if_cancelled(self, frame: FrameType | None) -> None:
-        if self._job is None or self._cells[CANCELLED] != self._job:
+        if self._job is None:
             return
-        self._job = None  # at most once a chunk: the way out of the item is not disturbed
+        if self._cells[CANCELLED] == self._job:
+            self._job = None  # at most once a chunk: the way out of the item is not disturbed
+            self._stop()
+            self._raise(Cancelled, frame)
+        if self._limited and self._cells[EXPIRED] == self._cells[ITEM]:
+            self._limited = False
+            self._late = True
+            self._cells[EXPIRED] = NOTHING
+            self._raise(Expired, frame)
+
+    def _raise(self, error: type[Cancelled], frame: FrameType | None) -> None:
         # A module whose import is cut short cannot be imported again ("cannot load module
         # more than once per process", NumPy): such a worker must be replaced.
         self.poisoned = self.poisoned or _importing(frame)
-        raise Cancelled
+        raise error
+
+
+def _nothing() -> None:
+    pass
 
 
 def _importing(frame: FrameType | None) -> bool:

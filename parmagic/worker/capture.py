@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from parmagic.worker.blackbox import BlackBox
 from parmagic.worker.board import ITEM
 
 FLUSH_CHARACTERS = 32 * 1024
@@ -28,25 +29,32 @@ class Capture:
     ----------
     cells
         The worker's board.
+    black_box
+        Where what was not sent yet is found if the worker dies.
     send
         Takes the pieces that cannot wait for the end of the chunk.
     """
 
-    def __init__(self, cells: memoryview, send: Callable[[Output], None]) -> None:
+    def __init__(
+        self, cells: memoryview, black_box: BlackBox, send: Callable[[Output], None]
+    ) -> None:
         self._cells = cells
+        self._black_box = black_box
+        self._streams = ItemStream("stdout", self), ItemStream("stderr", self)
         self._send = send
         self._pieces: list[tuple[int, str, str]] = []
         self._characters = 0
         self._flushed = time.monotonic()
 
     def install(self) -> None:
-        """Replace this process's streams."""
-        sys.stdout = ItemStream("stdout", self)
-        sys.stderr = ItemStream("stderr", self)
+        """Replace this process's streams, unless they are ours."""
+        sys.stdout, sys.stderr = self._streams
 
     def add(self, stream: str, text: str) -> None:
         """Note ``text``; at the end of a line, send what has gathered if it is time."""
-        self._pieces.append((self._cells[ITEM], stream, text))
+        item = self._cells[ITEM]
+        self._pieces.append((item, stream, text))
+        self._black_box.note(item, text)
         self._characters += len(text)
         # A line is not torn, for others write between its pieces, unless it is very long.
         if text.endswith(("\n", "\r")) or self._characters > LINE_CHARACTERS:

@@ -56,6 +56,14 @@ def blame_value(
     return PayloadError(f"cannot send {what} {'back' if back else 'to the workers'}: {reason}")
 
 
+def blame_value_calmly(value: object, error: BaseException, what: str) -> PayloadError:
+    """Do `blame_value` where no Interrupt can come: a KeyboardInterrupt is the value's own."""
+    try:
+        return blame_value(value, error, what)
+    except KeyboardInterrupt:
+        return PayloadError(f"cannot send {what}: it raises KeyboardInterrupt when it is pickled")
+
+
 def _called(fn: Any) -> str:
     try:
         while type(fn) is functools.partial:

@@ -16,6 +16,7 @@ _SIGNALS = {
     "SIGTERM": "is a request to end, from another program or from the function itself.",
 }
 _ACCESS_VIOLATION = 0xC0000005
+_LAST_LINES = 10
 
 
 class ParmagicError(Exception):
@@ -39,6 +40,11 @@ class WorkerDied(ParmagicError, RuntimeError):
         The index of the item that the worker held, if it held one.
     item_repr
         What that item was, such as ``"path = 'big.tif'"``.
+    doing
+        What the worker did with the item: ``"ran"``, ``"received"``, ``"sent the result of"``;
+        or, without an item, ``"loaded the function"``.
+    output
+        The end of what the item printed.
     """
 
     def __init__(
@@ -47,16 +53,21 @@ class WorkerDied(ParmagicError, RuntimeError):
         exitcode: int | None,
         item: int | None = None,
         item_repr: str | None = None,
+        doing: str = "ran",
+        output: str = "",
     ) -> None:
         # BaseException pickles its arguments: given whole, they make the same exception again.
-        super().__init__(worker, exitcode, item, item_repr)
+        super().__init__(worker, exitcode, item, item_repr, doing, output)
         self.worker = worker
         self.exitcode = exitcode
         self.item = item
         self.item_repr = item_repr
+        self.doing = doing
+        self.output = output
 
     def __str__(self) -> str:
-        return f"worker {self.worker} {self._end()}{self._while()}. {self._hint()}".rstrip()
+        end = f"worker {self.worker} {self._end()}{self._while()}. {self._hint()}".rstrip()
+        return end + self._last_lines()
 
     def _end(self) -> str:
         if self.exitcode is not None and self.exitcode < 0:
@@ -65,9 +76,13 @@ class WorkerDied(ParmagicError, RuntimeError):
 
     def _while(self) -> str:
         if self.item is None:
-            return ""
+            return "" if self.doing == "ran" else f" while it {self.doing}"
         named = f" ({self.item_repr})" if self.item_repr else ""
-        return f" while it ran item {self.item}{named}"
+        return f" while it {self.doing} item {self.item}{named}"
+
+    def _last_lines(self) -> str:
+        lines = self.output.splitlines()[-_LAST_LINES:]
+        return "\n    ".join(["\nIt printed last:", *lines]) if lines else ""
 
     def _hint(self) -> str:
         if self.exitcode is None:
@@ -129,5 +144,10 @@ def _named(type_name: str) -> type[Any]:
 
 def add_item_note(exception: BaseException, index: int, item_repr: str) -> None:
     """Note under ``exception`` which item raised it, such as ``in item 17: path = 'big.tif'``."""
+    add_note(exception, f"in item {index}: {item_repr}")
+
+
+def add_note(exception: BaseException, note: str) -> None:
+    """Add a note to ``exception``, if it can have one."""
     with suppress(Exception):  # such as: its __notes__ is no list
-        exception.add_note(f"in item {index}: {item_repr}")
+        exception.add_note(note)

@@ -48,14 +48,15 @@ class Frame(NamedTuple):
 
 
 def frames_of(traceback: TracebackType | None) -> tuple[Frame, ...]:
-    """Return the frames of ``traceback`` without parmagic's own at its beginning.
+    """Return the frames of ``traceback`` without parmagic's own at its beginning and end.
 
     Those are kept only if there are no others, so that a mistake of ours can be found. Of many
     frames the first and the last are returned.
     """
     links = _links(traceback)
-    foreign = next((n for n, link in enumerate(links) if not _is_ours(link)), 0)
-    links = links[foreign:]
+    foreign = [number for number, link in enumerate(links) if not _is_ours(link)]
+    if foreign:
+        links = links[foreign[0] : foreign[-1] + 1]
     if len(links) > FIRST_FRAMES + LAST_FRAMES:
         links = links[:FIRST_FRAMES] + links[-LAST_FRAMES:]
     return tuple(_frame(link) for link in links)

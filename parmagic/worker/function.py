@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from parmagic.worker.channel import Received
 from parmagic.worker.messages import Load
 from parmagic.worker.parcel import unwrap
 from parmagic.worker.surroundings import Surroundings
+
+T = TypeVar("T")
 
 _CO_COROUTINE = 0x80  # inspect.CO_COROUTINE, whose module takes 8 ms to import
 
@@ -76,7 +79,29 @@ def _innermost(fn: Callable[..., Any]) -> Callable[..., Any]:
 def _in_an_event_loop(fn: Callable[..., Any]) -> Callable[..., Any]:
     import asyncio
 
-    return lambda *arguments: asyncio.run(fn(*arguments))
+    def run(*arguments: Any) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(fn(*arguments))
+        return _beside_the_loop(fn(*arguments))
+
+    return run
+
+
+def _beside_the_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run ``coroutine`` in a thread: this one has a loop that runs, as a notebook's kernel has."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(coroutine)
+    with contextlib.closing(loop), ThreadPoolExecutor(1) as thread:
+        try:
+            return thread.submit(loop.run_until_complete, task).result()
+        except KeyboardInterrupt:
+            loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

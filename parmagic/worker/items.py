@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from parmagic.worker.board import ITEM
-from parmagic.worker.cancel import Cancelled
+from parmagic.worker.board import ITEM, SENDING
+from parmagic.worker.footprint import private_bytes
 from parmagic.worker.messages import UNREADABLE, Run
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # In longer chunks the items are so short that a clock would cost more than they do.
 CLOCKED_ITEMS = 4096
+# How often the memory is looked at, where it has a limit (16 µs).
+LOOK_SECONDS = 0.01
 
 
 class ItemRun:
@@ -30,21 +32,51 @@ class ItemRun:
         Which item, counted within the chunk, and why.
     """
 
-    def __init__(self, run: Run, cells: memoryview, *, keep_going: bool) -> None:
+    def __init__(
+        self, run: Run, cells: memoryview, *, keep_going: bool, most_bytes: int | None = None
+    ) -> None:
         self.values: list[Any] = []
         self.seconds: list[float] = []
         self.failures: list[tuple[int, Failure]] = []
         self._run = run
         self._cells = cells
         self._keep_going = keep_going
+        self._most_bytes = most_bytes
+        self._ends = float("inf")
+        self._next = 0.0
+        self._finished: int | None = None
+
+    @property
+    def too_large(self) -> bool:
+        """Whether this process uses more memory than it may."""
+        return self._most_bytes is not None and private_bytes() > self._most_bytes
 
     def walk(self, call: Callable[[Any], Any], items: Iterable[Any]) -> None:
         """Call to the end, to the first failure, or until it is time to hand back."""
         numbered = enumerate(items, self._run.first)
         walk = self._with_clock if self._run.length <= CLOCKED_ITEMS else self._without_clock
-        limit = perf_counter() + self._run.hand_back_seconds
-        while walk(call, numbered, limit) and self._keep_going:
+        now = perf_counter()
+        self._ends = now + self._run.hand_back_seconds
+        self._next = self._next_look(now)
+        while walk(call, numbered) and self._keep_going:
             pass
+
+    def stop(self) -> None:
+        """Begin no other item, and keep only what is finished by now: the job is cancelled.
+
+        What the item that runs makes of its `Cancelled` is no outcome.
+        """
+        self._finished = len(self.values)
+        self._ends = self._next = 0.0
+
+    def settle(self) -> None:
+        """Forget what came after `stop`."""
+        if self._finished is not None:
+            del self.values[self._finished :]
+            self.failures = [each for each in self.failures if 0 <= each[0] < self._finished]
+
+    def _next_look(self, now: float) -> float:
+        return self._ends if self._most_bytes is None else min(self._ends, now + LOOK_SECONDS)
 
     def refuse(self, error: BaseException) -> None:
         """Note that the items could not be unpickled."""
@@ -66,9 +98,7 @@ class ItemRun:
             first, _ = self.failures[0]
             del self.values[first + 1 :], self.failures[1:]
 
-    def _with_clock(
-        self, call: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]], limit: float
-    ) -> bool:
+    def _with_clock(self, call: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]]) -> bool:
         cells, add, note, clock = self._cells, self.values.append, self.seconds.append, perf_counter
         begun = clock()
         try:
@@ -76,33 +106,35 @@ class ItemRun:
                 add(call(item))
                 now = clock()
                 note(now - begun)
-                if now > limit:
-                    return False
+                if now > self._next:
+                    if now > self._ends or self.too_large:
+                        break
+                    self._next = self._next_look(now)
                 begun = now
-        except Cancelled:
-            raise
         except BaseException as error:
             note(clock() - begun)
             return self._fail(error)
+        cells[ITEM] = SENDING  # what dies from here on is none of the items by itself
         return False
 
     def _without_clock(
-        self, call: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]], _limit: float
+        self, call: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]]
     ) -> bool:
         cells, add = self._cells, self.values.append
         begun = perf_counter()
         try:
             for cells[ITEM], item in numbered:
                 add(call(item))
-        except Cancelled:
-            raise
         except BaseException as error:
             return self._fail(error)
         finally:
             self.seconds.append(perf_counter() - begun)
+        cells[ITEM] = SENDING
         return False
 
     def _fail(self, error: BaseException) -> bool:
+        if self._finished is not None:
+            return False  # cancelled
         self.failures.append((len(self.values), _pack(error)))
         self.values.append(None)
         return True

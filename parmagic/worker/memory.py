@@ -12,6 +12,8 @@ import os
 import sys
 import weakref
 from collections.abc import Iterable, Sequence
+from multiprocessing import reduction
+from typing import Any
 
 # Buffers start at multiples of a cache line, as NumPy's own allocations do.
 ALIGNMENT = 64
@@ -60,6 +62,14 @@ class Segment:
     def close(self) -> None:
         """Give up the descriptor; mappings stay."""
         os.close(self.descriptor)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Into a process that is being spawned, and nowhere else.
+        return _arrived, (reduction.DupFd(self.descriptor), self.nbytes)
+
+
+def _arrived(descriptor: Any, nbytes: int) -> Segment:
+    return Segment(descriptor.detach(), nbytes)
 
 
 def offsets(lengths: Iterable[int]) -> tuple[list[int], int]:

@@ -24,6 +24,8 @@ class Load(NamedTuple):
     parcel: Parcel
     star: bool
     keep_going: bool
+    timeout_seconds: float | None
+    most_bytes: int | None
     surroundings: Surroundings | None
     sources: dict[str, str]
 
@@ -68,7 +70,9 @@ class Done(NamedTuple):
     ``parcel`` holds the values of the first ``length`` items, None for those that
     failed; the others were not run. ``seconds`` are one for each item, or one for
     all of a chunk of short items. A failure's first number counts within the chunk;
-    `UNREADABLE` stands for the chunk itself, whose items could not be unpickled.
+    `UNREADABLE` stands for the chunk itself, whose items could not be unpickled. With
+    ``ends`` it is the worker's last. ``peak_bytes`` is the most memory that the worker
+    used, or 0 if that was not measured.
     """
 
     job: int
@@ -79,6 +83,8 @@ class Done(NamedTuple):
     started: float
     failures: tuple[tuple[int, Failure], ...]
     output: tuple[tuple[int, str, str], ...]
+    ends: bool
+    peak_bytes: int
 
 
 ToWorker = Load | Run | Forget | Stop

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Any, NamedTuple
 
+_environ = os.environ
+
 
 class Surroundings(NamedTuple):
     """The state of a process that code depends on without saying so."""
@@ -24,6 +26,7 @@ class Surroundings(NamedTuple):
         if self.folder:
             os.chdir(self.folder)
         sys.path[:] = self.path
+        vars(os)["environ"] = _environ  # which an item may have replaced
         here = _environment()
         if here != self.environment:
             _replace_environment(self.environment)

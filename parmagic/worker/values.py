@@ -31,7 +31,7 @@ def _unpicklable(values: list[object], first: int) -> list[tuple[int, Failure]]:
 
 
 def _blame(value: object, index: int, error: BaseException) -> Failure:
-    from parmagic.worker.culprit import blame_value
+    from parmagic.worker.culprit import blame_value_calmly
     from parmagic.worker.failure import pack
 
-    return pack(blame_value(value, error, f"the result of item {index}"))
+    return pack(blame_value_calmly(value, error, f"the result of item {index}"))

@@ -11,8 +11,7 @@ from parmagic.mapping.source import source_of
 
 
 def backlog(items: Iterable[Any]) -> Backlog:
-    source = source_of(items)
-    return Backlog(source, source.take)
+    return Backlog(source_of(items))
 
 
 def cut(of: Backlog, most: int) -> list[tuple[int, list[Any]]]:
@@ -32,6 +31,18 @@ def test_what_is_given_back_comes_first_and_in_its_order() -> None:
     assert second is not None
     of.give_back([first.after(2), second])
     assert cut(of, 2) == [(2, [2]), (3, [3, 4]), (5, [5]), (6, [6, 7]), (8, [8, 9])]
+
+
+def test_a_cut_is_noted_once() -> None:
+    noted: list[tuple[int, list[int]]] = []
+    of = Backlog(
+        source_of(range(10)), cut=3, note=lambda first, items: noted.append((first, list(items)))
+    )
+    piece = of.next(2)
+    assert piece is not None
+    of.give_back([piece])
+    assert cut(of, 8) == [(3, [0, 1]), (5, [2, 3, 4, 5, 6, 7, 8, 9])]
+    assert noted == [(3, [0, 1]), (5, [2, 3, 4, 5, 6, 7, 8, 9])]
 
 
 def test_an_empty_piece_is_not_given_back() -> None:
@@ -74,5 +85,6 @@ def test_a_piece_can_be_cut_and_asked_for_an_item() -> None:
     assert piece.upto(3) == Piece(10, "abc", 2)
     assert piece.after(3) == Piece(13, "d", 2)
     assert list(piece.upto(2).singles()) == [Piece(10, "a", 2), Piece(11, "b", 2)]
+    assert piece.only(12) == Piece(12, "c", 2)
     assert piece.item(12) == "c"
     assert len(piece) == 4

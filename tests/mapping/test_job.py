@@ -248,5 +248,8 @@ def test_it_looks_up_while_it_runs(gate: Gate) -> None:
 def test_what_was_kept_is_said_with_the_error() -> None:
     with pytest.raises(ZeroDivisionError) as raised:
         parmagic.map(lambda x: 1 / (x - 3), range(5), chunksize=5)
-    assert raised.value.__notes__[-1] == "3 results kept in parmagic.jobs[-1].outcomes"
+    assert (
+        raised.value.__notes__[-1]
+        == "3 results kept in parmagic.jobs[-1]. resume=True runs the rest."
+    )
     assert parmagic.jobs[-1].outcomes.values[:3] == [1 / -3, 1 / -2, -1.0]

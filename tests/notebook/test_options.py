@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ NOTEBOOK = {
     "none": None,
     "negative": -1,
     "xs": [1, 2],
+    "path": Path("runs/1.db"),
     "array": np.arange(3),
 }
 
@@ -58,6 +60,18 @@ RIGHT: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("--workers whole xs", {"workers": 4}, "xs", None),
     ("--workers numpy xs", {"workers": 6}, "xs", None),
     ("--chunksize=n xs", {"chunksize": 3}, "xs", None),
+    ("--timeout 2.5 xs", {"timeout": 2.5}, "xs", None),
+    ("--timeout half xs", {"timeout": 2.5}, "xs", None),
+    ("--timeout=n xs", {"timeout": 3.0}, "xs", None),
+    ("--retries 0 xs", {"retries": 0}, "xs", None),
+    ("--retries numpy xs", {"retries": 6}, "xs", None),
+    ("--resume x in xs -> ys", {"resume": True}, "x in xs", "ys"),
+    # A path is a word, a word in quotes, or a name of the notebook.
+    ("--checkpoint run.db xs", {"checkpoint": "run.db"}, "xs", None),
+    ("--checkpoint='a run.db' xs", {"checkpoint": "a run.db"}, "xs", None),
+    ('--checkpoint "it\'s.db" xs', {"checkpoint": "it's.db"}, "xs", None),
+    ("--checkpoint path xs", {"checkpoint": Path("runs/1.db")}, "xs", None),
+    ("--checkpoint xs x in xs", {"checkpoint": "xs"}, "x in xs", None),
     # Three ways to name the results.
     ("--out ys x in xs", {}, "x in xs", "ys"),
     ("--out=ys x in xs", {}, "x in xs", "ys"),
@@ -108,7 +122,7 @@ WRONG = [
     ("--worker 2 xs", "unknown option --worker. Did you mean --workers?"),
     ("--return_exceptions xs", "unknown option --return_exceptions. Did you mean --return-exc"),
     ("--Quiet xs", "unknown option --Quiet. Did you mean --quiet?"),
-    ("--gpu xs", "unknown option --gpu. There are --workers, --chunksize, --star"),
+    ("--gpu xs", "unknown option --gpu. There are --workers, --chunksize, --timeout, "),
     ("--help", "unknown option --help. There are --workers"),
     ("--quiet=1 xs", "--quiet takes no value"),
     ("-q=1 xs", "--quiet takes no value"),
@@ -125,6 +139,14 @@ WRONG = [
     ("--workers=-1 xs", "--workers needs a whole number of 1 or more, not -1"),
     ("--workers 2.5 xs", "--workers needs a whole number of 1 or more, not 2.5"),
     ("--workers '2' xs", "--workers needs a whole number of 1 or more, not '2'"),
+    ("--retries -1 xs", "--retries needs a whole number of 0 or more, not -1"),
+    *[
+        (f"--timeout {word} xs", f"--timeout needs a number of seconds, such as 2.5, not {word}")
+        for word in ("0", "-1", "soon", "negative", "none", "xs")
+    ],
+    ("--timeout 1 --serial xs", "--timeout needs worker processes: leave out --serial"),
+    ("--resume=yes xs", "--resume takes no value"),
+    ("--checkpoint", "--checkpoint needs a value: --checkpoint PATH"),
     ("--workers 1+1 xs", "--workers needs a whole number of 1 or more, not 1+1"),
     *[
         (f"--chunksize {word} xs", f"--chunksize needs a whole number of 1 or more, not {word}")

@@ -17,7 +17,7 @@ Pool = ProcessPoolExecutor
 
 
 def loaded_functions(pool: Pool) -> int:
-    return sum(len(worker._loaded) for worker in pool.dispatcher._workers)
+    return sum(len(worker._loaded) for worker in pool.dispatcher._crew.workers)
 
 
 @pytest.mark.parametrize("buffersize", [None, 1, 3, 100])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support import wait_until
 
-from parmagic.worker.board import CANCELLED
+from parmagic.worker.board import CANCELLED, EXPIRED, ITEM
 from parmagic.worker.cancel import Cancellation, Cancelled
 
 JOB = 5
@@ -26,6 +26,11 @@ class Worker:
         self.cells = memoryview(array("q", [-1] * 8))
         self.cancellation = Cancellation(self.cells)
         self.cancellation.install()
+
+        self.stops = 0
+
+    def stop(self) -> None:
+        self.stops += 1
 
     def interrupt(self, job: int = JOB) -> None:
         self.cells[CANCELLED] = job
@@ -41,21 +46,68 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
 
 
 def test_an_item_of_a_cancelled_job_is_stopped(worker: Worker) -> None:
-    worker.cancellation.allow(JOB)
+    worker.cancellation.allow(JOB, worker.stop)
     with pytest.raises(Cancelled):
         worker.interrupt()
     assert not worker.cancellation.poisoned
+    assert worker.stops == 1
+
+
+def test_an_item_whose_time_is_over_is_stopped_alone(worker: Worker) -> None:
+    def late(item: int) -> None:
+        worker.cells[EXPIRED] = worker.cells[ITEM] = item
+        os.kill(os.getpid(), signal.SIGINT)
+
+    worker.cancellation.allow(JOB, worker.stop)
+    limited = worker.cancellation.limited(late, 1.5)
+    for item in (7, 8):
+        with pytest.raises(TimeoutError, match="took longer than 1.5 s"):
+            limited(item)
+    assert worker.stops == 0
+
+
+@pytest.mark.parametrize("made", ["a value", "another error"])
+def test_what_an_item_makes_of_its_end_does_not_count(worker: Worker, made: str) -> None:
+    def late(item: int) -> int:
+        worker.cells[EXPIRED] = worker.cells[ITEM] = item
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except BaseException:
+            if made == "another error":
+                raise ValueError from None
+        return item
+
+    worker.cancellation.allow(JOB, worker.stop)
+    with pytest.raises(TimeoutError):
+        worker.cancellation.limited(late, 1)(7)
+
+
+def test_the_time_of_another_item_is_not_that_of_this_one(worker: Worker) -> None:
+    def in_time(item: int) -> int:
+        worker.cells[ITEM], worker.cells[EXPIRED] = item, item - 1
+        os.kill(os.getpid(), signal.SIGINT)
+        return item
+
+    worker.cancellation.allow(JOB, worker.stop)
+    assert worker.cancellation.limited(in_time, 1)(7) == 7
+
+
+def test_an_items_own_handler_does_not_outlive_its_chunk(worker: Worker) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker.cancellation.allow(JOB, worker.stop)
+    with pytest.raises(Cancelled):
+        worker.interrupt()
 
 
 @pytest.mark.parametrize("job", [-1, JOB - 1, JOB + 1])
 def test_an_item_of_another_job_is_not(worker: Worker, job: int) -> None:
-    worker.cancellation.allow(JOB)
+    worker.cancellation.allow(JOB, worker.stop)
     worker.interrupt(job)
 
 
 def test_between_chunks_nothing_is_stopped(worker: Worker) -> None:
     worker.interrupt()
-    worker.cancellation.allow(JOB + 1)
+    worker.cancellation.allow(JOB + 1, worker.stop)
     worker.cancellation.forbid()
     worker.interrupt(JOB + 1)
 
@@ -63,11 +115,11 @@ def test_between_chunks_nothing_is_stopped(worker: Worker) -> None:
 def test_a_job_that_was_cancelled_before_does_not_begin(worker: Worker) -> None:
     worker.interrupt()
     with pytest.raises(Cancelled):
-        worker.cancellation.allow(JOB)
+        worker.cancellation.allow(JOB, worker.stop)
 
 
 def test_the_way_out_of_an_item_is_not_disturbed(worker: Worker) -> None:
-    worker.cancellation.allow(JOB)
+    worker.cancellation.allow(JOB, worker.stop)
     with pytest.raises(Cancelled):
         try:
             worker.interrupt()
@@ -77,7 +129,7 @@ def test_the_way_out_of_an_item_is_not_disturbed(worker: Worker) -> None:
 
 def test_a_message_under_way_is_finished_first(worker: Worker) -> None:
     done = []
-    worker.cancellation.allow(JOB)
+    worker.cancellation.allow(JOB, worker.stop)
     with pytest.raises(Cancelled), worker.cancellation.postponed():
         worker.interrupt()
         done.append("sent")
@@ -93,14 +145,14 @@ class Dying:
 
 
 def test_a_destructor_that_swallows_it_does_not_save_the_item(worker: Worker) -> None:
-    worker.cancellation.allow(JOB)
+    worker.cancellation.allow(JOB, worker.stop)
     with pytest.raises(Cancelled):
         Dying(worker.interrupt)
         assert not wait_until(lambda: False)
 
 
 def test_a_weak_reference_that_swallows_it_does_not_save_the_item(worker: Worker) -> None:
-    worker.cancellation.allow(JOB)
+    worker.cancellation.allow(JOB, worker.stop)
     dying = Dying(int)
     reference = weakref.ref(dying, lambda _: worker.interrupt())
     with pytest.raises(Cancelled):
@@ -116,7 +168,7 @@ def test_other_threads_send_undisturbed(worker: Worker) -> None:
         with worker.cancellation.postponed():
             done.append("sent")
 
-    worker.cancellation.allow(JOB)
+    worker.cancellation.allow(JOB, worker.stop)
     thread = threading.Thread(target=send)
     thread.start()
     thread.join()
@@ -131,7 +183,7 @@ def test_after_an_import_that_was_cut_short_the_worker_must_go(
     source = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
     (tmp_path / "cut_short.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
-    worker.cancellation.allow(JOB)
+    worker.cancellation.allow(JOB, worker.stop)
     worker.cells[CANCELLED] = JOB
     with pytest.raises(Cancelled):
         importlib.import_module("cut_short")

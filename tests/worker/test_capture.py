@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from parmagic.worker import capture
+from parmagic.worker.blackbox import BlackBox
 from parmagic.worker.board import ITEM
 from parmagic.worker.capture import FLUSH_CHARACTERS, LINE_CHARACTERS, Capture, ItemStream, Output
 
@@ -21,7 +22,7 @@ def sent() -> list[Output]:
 @pytest.fixture
 def captured(sent: list[Output], monkeypatch: pytest.MonkeyPatch) -> Capture:
     monkeypatch.setattr(capture, "FLUSH_SECONDS", 1000)
-    return Capture(memoryview(array("q", [7] * 8)), sent.append)
+    return Capture(memoryview(array("q", [7] * 8)), BlackBox(None), sent.append)
 
 
 @pytest.fixture

@@ -82,9 +82,39 @@ def test_a_failure_is_noted_and_the_others_go_on(length: int, kind: type[BaseExc
 @pytest.mark.parametrize("length", LENGTHS)
 def test_what_finished_before_a_cancellation_stays(length: int, keep_going: bool) -> None:
     run = item_run(length, keep_going=keep_going)
-    with pytest.raises(Cancelled):
-        run.walk(raising(Cancelled()), range(length))
+    call = raising(Cancelled())
+
+    def stopped(item: int) -> int:
+        if item == 2:
+            run.stop()
+        return call(item)
+
+    run.walk(stopped, range(length))
+    run.settle()
     assert (run.values, run.failures) == ([0, 1], [])
+
+
+@pytest.mark.parametrize("made", [None, ValueError("made of it")])
+def test_what_an_item_makes_of_its_cancellation_is_no_outcome(made: Exception | None) -> None:
+    run = item_run(5, keep_going=True)
+    begun = []
+
+    def stopped(item: int) -> int:
+        begun.append(item)
+        if item == 2:
+            run.stop()
+            if made is not None:
+                raise made
+        return item
+
+    run.walk(stopped, range(5))
+    run.settle()
+    assert (run.values, run.failures, begun) == ([0, 1], [], [0, 1, 2])
+
+
+def test_a_cancelled_of_its_own_is_the_failure_of_an_item() -> None:
+    run = walked(raising(Cancelled()), range(4))
+    assert failures(run) == [(2, Cancelled)]
 
 
 def test_past_its_time_a_chunk_ends_between_two_items() -> None:

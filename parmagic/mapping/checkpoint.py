@@ -1,0 +1,183 @@
+"""What a job has finished, kept in a file for the next kernel."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from parmagic.mapping.entry import Kind
+from parmagic.mapping.journal import Journal
+from parmagic.mapping.place import CheckpointError
+from parmagic.worker.text import full_type_name, safe_str
+
+__all__ = ["Checkpoint", "CheckpointError", "Mark"]
+
+
+class Mark(NamedTuple):
+    """Consecutive items that a job has seen, and their fingerprint."""
+
+    first: int
+    length: int
+    digest: bytes
+
+
+class Checkpoint:
+    """The finished part of a job, in a file that outlives the kernel.
+
+    What is noted is in the file at once, and survives the end of this process, whatever
+    ends it. When the power fails, the last seconds may be lost. A file that was damaged is
+    mended, and what could be read of it is kept. Where the disk is full a warning says so, and
+    no more is written.
+
+    Parameters
+    ----------
+    path
+        The file, which is made if it is not there. While it is open no other job can use it.
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be used; it was left as it is.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._journal = Journal(path)
+        self._marks: dict[int, Mark] = {}
+        self._noted = _Indices()
+        self._has_skipped = False
+        self._signature: bytes | None = None
+        self._length: int | None = None
+        self._read()
+
+    @property
+    def path(self) -> str:
+        """The file, with its whole path."""
+        return self._journal.path
+
+    @property
+    def signature(self) -> bytes | None:
+        """Which function the job maps, as last told; None in a new file."""
+        return self._signature
+
+    @property
+    def length(self) -> int | None:
+        """How many items the job has, as last told; None if that is not known."""
+        return self._length
+
+    def begin(self, signature: bytes, length: int | None) -> None:
+        """Note which function the file is for from now on, and how many items there are.
+
+        The values that it holds stay.
+        """
+        if (signature, length) != (self._signature, self._length):
+            self._journal.add(Kind.JOB, 0, length, signature)
+            self._signature, self._length = signature, length
+
+    def note_items(self, first: int, length: int, digest: bytes) -> None:
+        """Note that the ``length`` items from ``first`` on were seen, and their fingerprint."""
+        mark = Mark(first, length, digest)
+        if self._marks.get(first) != mark:
+            self._journal.add(Kind.ITEMS, *mark)
+            self._marks[first] = mark
+
+    def note_values(self, first: int, values: Sequence[Any]) -> None:
+        """Note the values of the items from ``first`` on, unless they are there already.
+
+        A value that cannot be pickled is left out; a warning names the first one.
+        """
+        from parmagic.mapping.packs import packs  # imports cloudpickle
+
+        for run in self._noted.add(first, len(values)):
+            new = values[run.start - first : run.stop - first]
+            for pack in packs(run.start, new, self._skip):
+                self._journal.add(Kind.VALUES, *pack)
+
+    def marks(self) -> list[Mark]:
+        """Return what `note_items` has noted, in the order of the items."""
+        return sorted(self._marks.values())
+
+    def values(self) -> Iterator[tuple[int, list[Any]]]:
+        """Yield what `note_values` has noted, in the order of the items, each once.
+
+        A value that cannot be unpickled now is left out, and with it those that were noted
+        behind it in the same call. They may be noted again.
+        """
+        from parmagic.mapping.packs import Pack, unpacked
+
+        given = _Indices()
+        heads = [head for head in self._journal.heads if head.kind == Kind.VALUES]
+        for head in sorted(heads, key=lambda head: (head.first, -head.id)):
+            body = self._journal.body(head)
+            values = unpacked(Pack(head.first, head.length or 0, body)) if body else []
+            for run in given.add(head.first, len(values)):
+                self._noted.add(run.start, len(run))
+                yield run.start, values[run.start - head.first : run.stop - head.first]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        if self._journal.heads:
+            self._journal.clear()
+        self._read()
+
+    def close(self) -> None:
+        """Leave the file to other jobs."""
+        self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read(self) -> None:
+        self._marks.clear()
+        self._noted = _Indices()
+        self._signature = self._length = None
+        for head in self._journal.heads:
+            body = None if head.kind == Kind.VALUES else self._journal.body(head)
+            if head.kind == Kind.JOB and body is not None:
+                self._signature, self._length = body, head.length
+            elif head.kind == Kind.ITEMS and body is not None:
+                self._marks[head.first] = Mark(head.first, head.length or 0, body)
+
+    def _skip(self, index: int, error: BaseException) -> None:
+        if self._has_skipped:
+            return
+        self._has_skipped = True
+        reason = f"{full_type_name(error)}: {safe_str(error, 200)}".rstrip(": ")
+        warnings.warn(
+            f"the result of item {index} is not in the checkpoint {self.path!r}, nor is any other"
+            f" that cannot be pickled ({reason}). The item will run again when the job is resumed",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+class _Indices:
+    """Indices of items: a byte for each."""
+
+    def __init__(self) -> None:
+        self._flags = bytearray()
+
+    def add(self, first: int, length: int) -> list[range]:
+        """Add consecutive indices; return those which are new, as far as they stand together."""
+        stop = first + length
+        self._flags.extend(bytes(max(0, stop - len(self._flags))))
+        new = list(self._missing(first, stop))
+        self._flags[first:stop] = b"\1" * length
+        return new
+
+    def _missing(self, start: int, stop: int) -> Iterator[range]:
+        while (start := self._flags.find(0, start, stop)) >= 0:
+            end = self._flags.find(1, start, stop)
+            end = stop if end < 0 else end
+            yield range(start, end)
+            start = end

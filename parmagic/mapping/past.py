@@ -1,0 +1,128 @@
+"""What earlier jobs have finished of the same items, and what this one leaves to later ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from parmagic.mapping.backlog import Backlog
+from parmagic.mapping.checkpoint import Checkpoint, Mark
+from parmagic.mapping.fingerprint import fingerprint
+from parmagic.mapping.outcomes import Outcomes
+from parmagic.mapping.resume import Kept, ResumeError, resume
+from parmagic.mapping.signature import signature
+from parmagic.mapping.source import Source
+from parmagic.pool.interrupts import Interrupts
+
+_UNLIKE_ANY = b""
+
+
+class Past:
+    """The finished part of a job: taken over from an earlier one, and kept for a later one.
+
+    Parameters
+    ----------
+    source
+        The items of this job.
+    outcomes
+        Where to put what was finished earlier.
+    """
+
+    def __init__(self, source: Source, outcomes: Outcomes) -> None:
+        self._source = source
+        self._outcomes = outcomes
+        self._marks: list[Mark] = []
+        self._checkpoint: Checkpoint | None = None
+
+    def open(
+        self, path: str | os.PathLike[str], fn: Callable[..., Any], *, resumed: bool
+    ) -> Kept | None:
+        """Keep what finishes in the file at ``path``; return what it holds already.
+
+        Parameters
+        ----------
+        resumed
+            Whether that counts though ``fn`` is not the function that has made it.
+
+        Raises
+        ------
+        CheckpointError
+            The file cannot be used.
+        ResumeError
+            The function has changed.
+        """
+        self._checkpoint = checkpoint = Checkpoint(path)
+        held = Kept(checkpoint.length, checkpoint.marks(), list(checkpoint.values()))
+        if not held.values:
+            checkpoint.clear()
+            return None
+        if checkpoint.signature != signature(fn) and not resumed:
+            raise ResumeError.other_function(path, sum(len(values) for _, values in held.values))
+        return held
+
+    def take_over(self, earlier: Kept | None, fn: Callable[..., Any]) -> Backlog:
+        """Keep what an earlier job has finished, and return what is still to be run.
+
+        Raises
+        ------
+        ResumeError
+            The items are not those of the earlier job.
+        """
+        rest = [] if earlier is None else resume(self._source, earlier, self._outcomes)
+        seen = [] if earlier is None else list(earlier.marks)
+        if self._checkpoint is not None:
+            self._begin(self._checkpoint, fn, seen)
+        elif self._source.seen is None:
+            self._marks = seen
+        backlog = Backlog(self._source, cut=sum(mark.length for mark in seen), note=self._note())
+        backlog.give_back(rest)
+        return backlog
+
+    def _begin(self, checkpoint: Checkpoint, fn: Callable[..., Any], seen: list[Mark]) -> None:
+        checkpoint.begin(signature(fn), self._source.length)
+        for mark in seen:
+            checkpoint.note_items(*mark)
+        for first, values in self._outcomes.runs():
+            checkpoint.note_values(first, values)
+        self._outcomes.note = checkpoint.note_values
+
+    def _note(self) -> Callable[[int, Sequence[Any]], None] | None:
+        # What can be looked at again is marked when it is asked for: that costs nothing where
+        # all goes well.
+        if self._checkpoint is None and self._source.seen is not None:
+            return None
+        return self._note_items
+
+    def _note_items(self, first: int, items: Sequence[Any]) -> None:
+        mark = Mark(first, len(items), fingerprint(items))
+        self._marks.append(mark)
+        if self._checkpoint is not None:
+            self._checkpoint.note_items(*mark)
+
+    def _mark_seen(self) -> None:
+        seen = self._source.seen
+        if seen is not None and sum(mark.length for mark in self._marks) < len(seen):
+            self._marks = [Mark(0, len(seen), _fingerprint(seen))]
+
+    def close(self) -> None:
+        """Mark the items that were seen, before anyone changes them, and close the file."""
+        outcomes = self._outcomes
+        if outcomes.errors or outcomes.finished < (self._source.length or 0):
+            self._mark_seen()
+        if self._checkpoint is not None:
+            self._outcomes.note = None
+            self._checkpoint.close()
+
+    def kept(self) -> Kept:
+        """Return what a later job may take over."""
+        self._mark_seen()  # unless that was done
+        return Kept(self._source.length, self._marks, list(self._outcomes.runs()))
+
+
+def _fingerprint(items: Sequence[Any]) -> bytes:
+    with Interrupts():  # which comes when all is noted
+        try:
+            return fingerprint(items)
+        except BaseException:  # an item's own KeyboardInterrupt, or no memory
+            return _UNLIKE_ANY

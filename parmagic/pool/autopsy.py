@@ -1,0 +1,54 @@
+"""What a dead worker tells: an exception with its last prints, and where it was."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from itertools import takewhile
+from types import TracebackType
+
+import parmagic
+from parmagic.pool.chunk import ChunkLost
+from parmagic.worker.board import LOADING, RECEIVING, SENDING
+from parmagic.worker.errors import WorkerDied
+from parmagic.worker.frames import Frame, traceback_of
+
+_OURS = os.path.join(os.path.dirname(os.path.abspath(parmagic.__file__)), "")
+# As faulthandler writes a frame; the newest comes first.
+_FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+) in (?P<name>.*)$', re.MULTILINE)
+_DOINGS = {LOADING: "loaded the function", RECEIVING: "received", SENDING: "sent the result of"}
+
+
+def worker_died(
+    lost: ChunkLost, item: int | None = None, item_repr: str | None = None
+) -> WorkerDied:
+    """Return the error that says how the worker ended, and what it did.
+
+    At a fault in C code it has the traceback of the Python code that led there.
+
+    Parameters
+    ----------
+    item, item_repr
+        The item that is to blame, if it is one.
+    """
+    doing = "ran" if lost.place is None else _DOINGS.get(lost.place, "ran")
+    died = WorkerDied(lost.worker, lost.exitcode, item, item_repr, doing, lost.last_words.output)
+    return died.with_traceback(_traceback(lost.last_words.stack))
+
+
+def _traceback(stack: str) -> TracebackType | None:
+    newest_first = tuple(takewhile(_is_users, _read(stack)))
+    return traceback_of(newest_first[::-1])
+
+
+def _is_users(frame: Frame) -> bool:
+    return not frame.filename.startswith(_OURS)
+
+
+def _read(stack: str) -> Iterator[Frame]:
+    for match in _FRAME.finditer(stack):
+        name, line = match["name"], int(match["line"])
+        # IPython shows a cell from its first line on, and names it by that.
+        first_line = 1 if name == "<module>" else line
+        yield Frame(match["file"], line, name, name, first_line, line, -1, -1, ())
