@@ -80,6 +80,16 @@ def test_the_cells_run_one_after_the_other(kernel: Kernel) -> None:
     assert kernel.value("cubes") == [number**3 for number in range(10)]
 
 
+def test_the_note_below_an_exception_is_the_one_that_it_shows(kernel: Kernel) -> None:
+    assert kernel.run("%load_ext parmagic").succeeded
+    failed = kernel.run(
+        "%%parmap --chunksize 12 text in ['1.5'] * 11 + ['n/a'] -> numbers\nfloat(text)"
+    )
+    _, note = failed.traceback.rsplit("\n", 1)
+    assert note.startswith("11 results kept")
+    assert f"\n{note}\n```" in README
+
+
 def test_both_sides_of_the_table_give_the_same(kernel: Kernel) -> None:
     assert kernel.run("%load_ext parmagic").succeeded
     assert kernel.run(GIVEN).succeeded

@@ -69,10 +69,12 @@ def connect(path: str) -> sqlite3.Connection:
 
     is_empty = _is_empty(path)
     # One thread at a time uses it, but perhaps not always the same.
-    connection = sqlite3.connect(path, _LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False
+    )
     try:
         _prepare(connection, is_empty=is_empty)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
         raise _explained(error, path) from None
     except BaseException:
@@ -134,9 +136,10 @@ def _execute(connection: sqlite3.Connection, *statements: str) -> Any:
     return row and row[0]
 
 
-def _explained(error: sqlite3.Error, path: str) -> Exception:
+def _explained(error: Exception, path: str) -> Exception:
     import sqlite3
 
+    # Without a code it is Python's, such as for a text that garbage is in.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return CheckpointError.locked(path)

@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from typing import Any, Protocol
 
+from parmagic.mapping.resume import ResumeError
+
 
 class Remembered(Protocol):
     """A job, as far as it matters here."""
@@ -49,10 +51,17 @@ def _same_cell(one: Remembered, other: Remembered) -> bool:
 def find_unfinished(what: str, origin: str | None) -> Any | None:
     """Return the newest job that did not finish well: of the same cell, else of the same header.
 
+    None where there is nothing to resume, or such a job has finished well since.
+
     Parameters
     ----------
     what, origin
-        As in `Job`. None where an equal job has finished well since.
+        As in `Job`.
+
+    Raises
+    ------
+    ResumeError
+        The last job of all is unfinished, and is another one: it may well be meant.
     """
     with _lock:
         newest_first = [job for job in reversed(jobs) if job.done()]
@@ -60,4 +69,6 @@ def find_unfinished(what: str, origin: str | None) -> Any | None:
     of_header = [job for job in newest_first if job.what == what]
     for job in (of_cell or of_header)[:1]:
         return None if job.succeeded else job
+    if newest_first and not newest_first[0].succeeded:
+        raise ResumeError.other_job(what, newest_first[0].what)
     return None

@@ -8,10 +8,10 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError, Future
 from contextvars import copy_context
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from parmagic.mapping.backlog import Backlog
-from parmagic.mapping.history import find_unfinished, jobs, remember
+from parmagic.mapping.history import find_unfinished, remember
 from parmagic.mapping.options import Options
 from parmagic.mapping.outcomes import Outcomes
 from parmagic.mapping.past import Past
@@ -21,35 +21,32 @@ from parmagic.mapping.resume import Kept, ResumeError
 from parmagic.mapping.room import Room
 from parmagic.mapping.serial_run import SerialRun
 from parmagic.mapping.source import source_of
+from parmagic.mapping.summary import summary
 from parmagic.mapping.tries import Tries
 from parmagic.mapping.usage import Usage
 from parmagic.pool.default import default_pool
 from parmagic.pool.executor import ProcessPoolExecutor
 from parmagic.pool.payload import Payload
 from parmagic.report import html, text
-from parmagic.report.report import FailedItem, Report
+from parmagic.report.report import Report, State
 from parmagic.report.units import count
 from parmagic.worker.errors import WorkerDied, add_note
 from parmagic.worker.function import of_one_argument
 from parmagic.worker.loop import inside_worker
-from parmagic.worker.text import safe_repr, safe_str
+from parmagic.worker.text import safe_repr
 
 T = TypeVar("T")
 
-_MESSAGE_CHARACTERS = 100
-_REPORTED_FAILURES = 100
-
 
 class Advice(NamedTuple):
-    """How to go on after an item has ``failed``, or after the job was ``stopped``."""
+    """How to go on after an item has ``failed``, or ended its worker, or all was ``stopped``."""
 
     failed: str
+    died: str
     stopped: str
 
 
-_ADVICE = Advice("resume=True runs the rest.", "resume=True runs the rest.")
-
-State = Literal["running", "done", "failed", "interrupted"]
+_ADVICE = Advice(*3 * ["resume=True runs the rest."])
 
 
 class Job(Future[Results[T]]):
@@ -164,7 +161,7 @@ class Job(Future[Results[T]]):
         """
         item = self.item(index)
         error = self.outcomes.errors.get(index)
-        if isinstance(error, WorkerDied) and not force:
+        if error is not None and _is_death(error) and not force:
             raise error
         value: T = of_one_argument(self.fn, star=self.options.star)(item)
         return value
@@ -220,15 +217,7 @@ class Job(Future[Results[T]]):
 
     def _earlier(self) -> Job[T] | None:
         asked = self.options.resume
-        if not asked:
-            return None
-        if isinstance(asked, Job):
-            return asked
-        earlier: Job[T] | None = find_unfinished(self.what, self.origin)
-        last = jobs[-1] if jobs else None
-        if earlier is None and last is not None and last.done() and not last.succeeded:
-            raise ResumeError.other_job(self.what, last.what)
-        return earlier
+        return find_unfinished(self.what, self.origin) if asked is True else asked or None
 
     def _kept_of(self, earlier: Job[T] | None) -> Kept | None:
         path, resumed = self.options.checkpoint, bool(self.options.resume)
@@ -343,38 +332,21 @@ class Job(Future[Results[T]]):
 
     def _how_to_go_on(self) -> str:
         kept = f"{count(self.outcomes.done, 'result')} kept in parmagic.jobs[-1]"
-        return f"{kept}. {self._advice.failed if self.outcomes.errors else self._advice.stopped}"
+        return f"{kept}. {self._advice_now()}"
 
-    def _failed_items(self) -> list[FailedItem]:
-        outcomes = self.outcomes
-        return [
-            FailedItem(index, outcomes.failed_items[index], _one_line(outcomes.errors[index]))
-            for index in sorted(outcomes.errors)[:_REPORTED_FAILURES]
-        ]
+    def _advice_now(self) -> str:
+        error = self.outcomes.first_error
+        if error is None:
+            return self._advice.stopped
+        return self._advice.died if _is_death(error) else self._advice.failed
 
     def report(self) -> Report:
         """Describe the job at this moment."""
         return replace(self._report(), preview=preview(self.outcomes.first_values()))
 
     def _report(self) -> Report:
-        outcomes, usage = self.outcomes, self._usage
-        return Report(
-            what=self.what,
-            state=self._state_now,
-            items=self._source.length,
-            done=outcomes.done,
-            failed=len(outcomes.errors),
-            kept=outcomes.kept,
-            workers=0 if self._pool is None else self._pool.max_workers,
-            busy_workers=0 if self._pool is None else self._pool.busy_workers,
-            chunks=usage.chunks,
-            wall_seconds=usage.wall_seconds,
-            item_seconds=usage.item_seconds,
-            start_seconds=usage.start_seconds,
-            failures=tuple(self._failed_items()),
-        )
+        return summary(self.what, self._state_now, self.outcomes, self._usage, self._pool)
 
 
-def _one_line(error: BaseException) -> str:
-    text = safe_str(error, _MESSAGE_CHARACTERS)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _is_death(error: BaseException) -> bool:
+    return issubclass(type(error), WorkerDied)  # an exception may lie about its class

@@ -91,7 +91,7 @@ class Journal:
         try:
             query = "SELECT * FROM entries WHERE id = ?"
             entry = Entry(*self._connection.execute(query, (head.id,)).fetchone())
-        except (sqlite3.Error, TypeError):
+        except (sqlite3.Error, UnicodeDecodeError, TypeError):  # TypeError: there is none
             return None
         return entry.body if entry.is_sound else None
 
@@ -116,7 +116,7 @@ class Journal:
             return False
         try:
             self._connection.execute(statement, parameters)
-        except (sqlite3.Error, MemoryError) as error:
+        except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
             self._is_writable = False
             self._warn(
                 f"cannot write to the checkpoint {self.path!r}: {error}. The job goes on, but what"
@@ -152,7 +152,7 @@ class Journal:
                 if not entry.is_sound:
                     raise Damaged
                 yield Head(*entry[:4])
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
             raise Damaged from None
 
     def _restore(self, in_log: dict[int, Entry]) -> None:

@@ -40,7 +40,7 @@ class Outcomes:
     def __init__(self, length: int | None) -> None:
         # Grows as the items finish: there may be 10**12 of them, the first of which fails.
         self.values: list[Any] = []
-        self._length = length
+        self.length = length
         self.errors: dict[int, BaseException] = {}
         self.items: dict[int, Any] = {}
         self.failed_items: dict[int, str] = {}
@@ -62,7 +62,7 @@ class Outcomes:
         """Return the indices of the items that have not run to their end."""
         among = enumerate(self.values)
         gaps = [n for n, value in among if value is PENDING and n not in self.errors]
-        return [*gaps, *range(len(self.values), self._length or 0)]
+        return [*gaps, *range(len(self.values), self.length or 0)]
 
     def first_values(self) -> Iterator[Any]:
         """Yield the values up to the first that is not there."""
@@ -72,7 +72,7 @@ class Outcomes:
         """Keep the values of consecutive items, which had none."""
         if not len(values):
             return
-        self._reach(first + len(values))
+        self._reach(first)
         self.values[first : first + len(values)] = values
         self.done += len(values)
         if self.note is not None:

@@ -13,6 +13,8 @@ from parmagic.mapping.source import Source
 from parmagic.worker.errors import ParmagicError
 from parmagic.worker.text import safe_repr
 
+_TO_RUN_ALL = "To run all items, do not resume, nor go on from a checkpoint"
+
 
 class Kept(NamedTuple):
     """What an earlier job has left.
@@ -40,7 +42,7 @@ class ResumeError(ParmagicError, ValueError):
         """Say that there are more or fewer items than before."""
         return cls(
             f"the items differ: the job that is to be resumed had {before:,} of them, and now there"
-            f" are {now:,}. To run them all, leave out what asks for resuming"
+            f" are {now:,}. {_TO_RUN_ALL}"
         )
 
     @classmethod
@@ -49,7 +51,7 @@ class ResumeError(ParmagicError, ValueError):
         here = f"now item {first} is {safe_repr(items[0], 60)}" if len(items) else "now they end"
         return cls(
             f"the items differ from those of the job that is to be resumed, at item {first} or"
-            f" behind it ({here}). To run them all, leave out what asks for resuming"
+            f" behind it ({here}). {_TO_RUN_ALL}"
         )
 
     @classmethod
@@ -62,7 +64,7 @@ class ResumeError(ParmagicError, ValueError):
         """Say that the last job that did not finish has another header."""
         return cls(
             f"there is no unfinished job over {what!r}: the last one is over {last!r}, and its"
-            " results stay in parmagic.jobs[-1]. To run all items, leave out what asks for resuming"
+            f" results stay in parmagic.jobs[-1]. {_TO_RUN_ALL}"
         )
 
     @classmethod
@@ -70,8 +72,8 @@ class ResumeError(ParmagicError, ValueError):
         """Say that the code has changed since the checkpoint was written."""
         return cls(
             f"the function, or something that it uses, is not the one that made the {done:,}"
-            f" results in {str(path)!r}. To keep these and run the rest with the new code, ask for"
-            " resuming as well; to begin anew, delete the file"
+            f" results in {str(path)!r}. To keep these and run the rest with the new code, add"
+            " --resume (in a script, resume=True); to begin anew, delete the file"
         )
 
 

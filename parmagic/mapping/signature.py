@@ -194,7 +194,7 @@ def _of_code(code: CodeType) -> bytes:
     names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
     text = repr((counts, names)).encode()
     constants = map(_of_constant, _constants(code))
-    return digest([code.co_code, text, *constants])
+    return digest([code.co_code, code.co_exceptiontable, text, *constants])
 
 
 def _of_constant(constant: object) -> bytes:

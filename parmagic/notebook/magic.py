@@ -36,6 +36,7 @@ from parmagic.pool.default import default_pool, stop_default_pool
 
 _ADVICE = Advice(
     failed="Mend the cell and add --resume to run only the rest; %pardebug looks into the failure.",
+    died="Mend the cell and add --resume to run only the rest.",
     stopped="Add --resume to run only the rest.",
 )
 

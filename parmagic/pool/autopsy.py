@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import os
 import re
 from collections.abc import Iterator
 from itertools import takewhile
+from linecache import getlines
 from types import TracebackType
 
 import parmagic
@@ -17,6 +20,7 @@ from parmagic.worker.frames import Frame, traceback_of
 _OURS = os.path.join(os.path.dirname(os.path.abspath(parmagic.__file__)), "")
 # As faulthandler writes a frame; the newest comes first.
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+) in (?P<name>.*)$', re.MULTILINE)
+_DEFS = ast.FunctionDef | ast.AsyncFunctionDef
 _DOINGS = {LOADING: "loaded the function", RECEIVING: "received", SENDING: "sent the result of"}
 
 
@@ -48,7 +52,17 @@ def _is_users(frame: Frame) -> bool:
 
 def _read(stack: str) -> Iterator[Frame]:
     for match in _FRAME.finditer(stack):
-        name, line = match["name"], int(match["line"])
-        # IPython shows a cell from its first line on, and names it by that.
-        first_line = 1 if name == "<module>" else line
-        yield Frame(match["file"], line, name, name, first_line, line, -1, -1, ())
+        file, name, line = match["file"], match["name"], int(match["line"])
+        yield Frame(file, line, name, name, _first_line(file, name, line), line, -1, -1, ())
+
+
+def _first_line(file: str, name: str, line: int) -> int:
+    """Return where the function begins, from which on IPython shows its lines."""
+    if name == "<module>":
+        return 1
+    with contextlib.suppress(SyntaxError, ValueError):
+        tree = ast.parse("".join(getlines(file)))
+        defs = [each for each in ast.walk(tree) if isinstance(each, _DEFS) and each.name == name]
+        around = [each.lineno for each in defs if each.lineno <= line <= (each.end_lineno or 0)]
+        return max(around, default=line)
+    return line

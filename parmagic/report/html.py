@@ -72,7 +72,7 @@ def _ending(report: Report) -> list[str]:
         return [ended, *text.tally(report)]
     failed = [f"{report.failed:,} failed"] if report.failed else []
     kept = [f"{report.kept:,} kept from before"] if report.kept else []
-    speed = [] if report.failed else _speed(report)
+    speed = [] if report.failed or report.kept else _speed(report)
     return [_summary(report), *failed, *kept, *speed]
 
 
@@ -80,7 +80,8 @@ def _summary(report: Report) -> str:
     if report.items == 0:
         return "No items"
     workers = f" on {count(report.workers, 'worker')}" if report.workers else ""
-    return f"{count(report.finished, 'item')}{workers} in {duration(report.wall_seconds)}"
+    ran = report.finished - report.kept
+    return f"{count(ran, 'item')}{workers} in {duration(report.wall_seconds)}"
 
 
 def _speed(report: Report) -> list[str]:

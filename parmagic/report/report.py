@@ -9,6 +9,9 @@ from parmagic.report.units import duration
 _SHORT_ITEM_SECONDS = 0.01
 
 
+State = Literal["running", "done", "failed", "interrupted"]
+
+
 @dataclass(frozen=True, slots=True)
 class FailedItem:
     """An item that raised: its place, its short repr, and what it raised."""
@@ -44,7 +47,7 @@ class Report:
     """
 
     what: str
-    state: Literal["running", "done", "failed", "interrupted"]
+    state: State
     items: int | None
     done: int
     failed: int

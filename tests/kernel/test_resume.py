@@ -14,7 +14,7 @@ FAILURES = {
     "dies": "os._exit(3)",
     "takes too long": "time.sleep(600)",
 }
-NEXT_STEP = "Mend the cell and add --resume to run only the rest; %pardebug looks into the failure."
+NEXT_STEP = "Mend the cell and add --resume to run only the rest"
 
 
 def cell(gate: Gate, failure: str, *, resume: bool) -> str:

@@ -4,7 +4,7 @@ import gc
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import Notebook, Script
 
-from parmagic.mapping.fingerprint import fingerprint
+from parmagic.mapping.fingerprint import digest, fingerprint, is_plain
 
 GRID = np.arange(24.0).reshape(4, 6)
 
@@ -49,9 +49,10 @@ def ring(*values: Any) -> list[Any]:
 
 
 TEXT = "some text"
-EQUAL: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {
+EQUAL: dict[str, tuple[Any, Any]] = {
     "list and tuple": ([1, 2, 3], (1, 2, 3)),
     "slice": ([0, 1, 2, 3][1:3], [1, 2]),
+    "range and list": (range(3), [0, 1, 2]),
     "ranges": (range(0, 10, 3), range(0, 11, 3)),
     "ranges of one": (range(3, 4), range(3, 9, 7)),
     "empty ranges": (range(0), range(5, 5, 2)),
@@ -97,7 +98,7 @@ DIFFERENT: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize(("one", "other"), EQUAL.values(), ids=EQUAL)
-def test_equal_items_have_one_fingerprint(one: Sequence[Any], other: Sequence[Any]) -> None:
+def test_equal_items_have_one_fingerprint(one: Any, other: Any) -> None:
     assert fingerprint(one) == fingerprint(other)
     assert len(fingerprint(one)) == 16
 
@@ -124,7 +125,7 @@ def test_items_differ_where_their_text_does(one: list[Any], other: list[Any]) ->
 ANOTHER_KERNEL = """
 import dataclasses, enum, pathlib, threading
 import numpy as np
-from parmagic.mapping.fingerprint import fingerprint
+from parmagic.mapping.fingerprint import digest, fingerprint, is_plain
 
 @dataclasses.dataclass
 class Record:
@@ -223,6 +224,30 @@ def test_what_many_items_share_is_looked_at_once() -> None:
     shared = CountsPickles()
     fingerprint([(index, shared) for index in range(100)])
     assert CountsPickles.count == 1
+
+
+def test_what_is_written_many_times_is_not_written_plainly() -> None:
+    shared = list(range(1000))
+    assert is_plain([shared] * 10)
+    assert not is_plain([shared] * 1000)
+    assert fingerprint([shared] * 1000) != fingerprint([shared] * 999 + [shared[1:]])
+
+
+class ReduceReturnsNumber:
+    def __reduce__(self) -> Any:
+        return 7
+
+
+def test_what_an_item_shares_with_one_that_cannot_be_pickled_counts() -> None:
+    digests = set()
+    for number in range(2):
+        shared = Point(number)
+        digests.add(fingerprint([(shared, ReduceReturnsNumber()), shared]))
+    assert len(digests) == 2
+
+
+def test_parts_are_not_run_together() -> None:
+    assert digest([b"ab", b"c"]) != digest([b"a", b"bc"])
 
 
 def test_items_are_let_go_at_once() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from parmagic.mapping.history import find_unfinished, jobs, remember
+from parmagic.mapping.resume import ResumeError
 
 
 def job(what: str, *, succeeded: bool, origin: str | None = None, done: bool = True) -> Any:
@@ -56,7 +57,7 @@ FAILED = {"succeeded": False}
         ([], "x", None, None),
         ([job("x", **FAILED), job("x", **FAILED)], "x", None, 1),
         ([job("x", **FAILED), job("y", **FAILED)], "x", None, 0),
-        ([job("y", **FAILED)], "x", None, None),
+        ([job("y", **FAILED), job("z", succeeded=True)], "x", None, None),
         ([job("x", **FAILED), job("x", **FAILED, done=False)], "x", None, 0),
         ([job("x", **FAILED), job("x", succeeded=True)], "x", None, None),
         ([job("x", **FAILED, origin="1"), job("x", **FAILED, origin="2")], "x", "1", 0),
@@ -69,3 +70,9 @@ def test_the_job_to_resume_is_the_newest_unfinished_one_of_the_cell_or_of_the_he
 ) -> None:
     jobs.extend(before)
     assert find_unfinished(what, origin) is (None if found is None else before[found])
+
+
+def test_another_unfinished_job_that_may_be_meant_is_named() -> None:
+    jobs.append(job("y", **FAILED))
+    with pytest.raises(ResumeError, match="no unfinished job over 'x': the last one is over 'y'"):
+        find_unfinished("x", None)

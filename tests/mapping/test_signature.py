@@ -115,6 +115,10 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "class A(Exception): pass\ndef f(x): return A",
         "class A(ValueError): pass\ndef f(x): return A",
     ),
+    "second base": tuple(
+        f"class A(OSError): pass\nclass B({base}): pass\ndef f(x): return (A, B)"
+        for base in ("ValueError", "KeyError", "OSError")
+    ),
     "class of a variable": (
         "class A:\n  def go(self): return 1\na = A()\ndef f(x): return a.go()",
         "class A:\n  def go(self): return 2\na = A()\ndef f(x): return a.go()",
@@ -187,6 +191,30 @@ def test_place_and_comments_make_no_difference(cell: str, notebook: Notebook) ->
     first, *rest = cell.splitlines()
     moved = "\n# comment\n\n" * 7 + "\n".join([first + "  # another", "", *rest])
     assert signature_of(notebook, cell) == signature_of(notebook, moved)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "counts"),
+    [
+        *(("co_code", True), ("co_exceptiontable", True), ("co_names", True), ("co_flags", True)),
+        *(("co_consts", True), ("co_argcount", True), ("co_filename", False), ("co_name", False)),
+        *(("co_firstlineno", False), ("co_linetable", False), ("co_qualname", False)),
+    ],
+)
+def test_what_runs_counts_and_where_it_stands_does_not(attribute: str, counts: bool) -> None:
+    def f(x: Any, y: Any) -> Any:
+        try:
+            return x.y + 1
+        except ValueError:
+            return 2
+
+    def g(x: Any, *, z: Any) -> Any:
+        return x.z() + 3
+
+    other = getattr(g.__code__, attribute)
+    before = signature(f)
+    f.__code__ = f.__code__.replace(**{attribute: other})
+    assert (signature(f) != before) == counts
 
 
 @pytest.mark.parametrize(

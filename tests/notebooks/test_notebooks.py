@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from support import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
+# Where people have their files, and where this project's are now.
+PLACES = ("~/", "/home/", "/Users/", "/root/", "/tmp/", str(ROOT))
 
 Texts = dict[str, str]
 
@@ -32,24 +35,34 @@ def test_a_notebook_gives_what_it_shows(path: Path, tmp_path: Path) -> None:
 
 
 def test_a_wrong_output_is_noticed_wherever_it_stands(tmp_path: Path) -> None:
-    notebook = read("01-first-minute")
-    load, numbers, squares, printed = code_cells(notebook)[:4]
-    notebook.cells = [
-        load,
-        numbers,
-        squares,
+    load, numbers, squares, printed = code_cells(read("01-first-minute"))[:4]
+    wrong = [
         tampered(squares, "10 items done", "11 items done"),  # the text of the report
         tampered(squares, "<bdi>25</bdi>", "<bdi>26</bdi>"),  # its HTML
         tampered(printed, "25", "26"),
     ]
-    path = tmp_path / "tampered.ipynb"
+    assert noticed([load, numbers, squares, *wrong], tmp_path) == wrong
+
+
+def test_a_wrong_failure_is_noticed_wherever_it_stands(tmp_path: Path) -> None:
+    load, files, failed = code_cells(read("03-errors-and-interrupts"))[:3]
+    wrong = [
+        tampered(failed, "11 of 12 items done, 1 failed", "12 of 12 items done, 1 failed"),
+        tampered(failed, "11 of 12 items done \\u00b7 1 failed", "11 of 12 items done"),  # HTML
+        tampered(failed, '"evalue": "could not', '"evalue": "could now'),
+    ]
+    assert noticed([load, files, failed, *wrong], tmp_path) == wrong
+
+
+def noticed(cells: list[Any], folder: Path) -> list[Any]:
+    """Return those of ``cells`` whose outputs are not what they give."""
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=read("01-first-minute").metadata)
+    path = folder / "tampered.ipynb"
     nbformat.write(notebook, path)
-
-    compared = compare(path, tmp_path)
-
+    compared = compare(path, folder)
     assert compared.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "3 failed, 3 passed" in compared.stdout
-    assert all(f"{path.name}::Cell {number}" in compared.stdout for number in (3, 4, 5))
+    failed = re.findall(r"^FAILED .*::Cell (\d+)", compared.stdout, re.MULTILINE)
+    return [cells[int(number)] for number in failed]
 
 
 def tampered(cell: Any, shown: str, wrong: str) -> Any:
@@ -71,6 +84,12 @@ def test_a_saved_notebook_holds_nothing_that_changes_with_every_run(path: Path) 
     assert "widgets" not in notebook.metadata
     assert {key for cell in notebook.cells for key in cell.metadata} <= {"tags"}
     assert all(cell.id.replace("-", "").isalpha() for cell in notebook.cells)
+
+
+@each_notebook
+def test_a_saved_notebook_names_no_place_of_the_machine_that_it_ran_on(path: Path) -> None:
+    outputs = json.dumps([cell.outputs for cell in code_cells(read(path.stem))])
+    assert not [place for place in PLACES if place in outputs]
 
 
 def test_the_twenty_worst_functions_are_shown_from_the_worst_on(first_minute: Texts) -> None:
@@ -111,6 +130,31 @@ def test_the_pool_shows_its_workers(functions_and_loops: Texts) -> None:
     assert functions_and_loops["pool-shown"].count("idle") == 2
 
 
+def test_a_mended_cell_runs_only_the_rest(errors_and_interrupts: Texts) -> None:
+    for cell in ("resumed", "checkpoint-resumed"):
+        assert errors_and_interrupts[cell] == "12 items done (11 of them kept from before)"
+
+
+def test_interrupt_keeps_what_had_finished(errors_and_interrupts: Texts) -> None:
+    interrupted = errors_and_interrupts["interrupted"]
+    assert interrupted.startswith("4 of 5 items done, 1 pending, interrupted\n")
+    assert "KeyboardInterrupt: 4 results kept in parmagic.jobs[-1]" in interrupted
+
+
+def test_a_crash_shows_its_line_its_item_and_its_last_prints(errors_and_interrupts: Texts) -> None:
+    crashed = errors_and_interrupts["crashed"]
+    assert "line 8, in size_of()" in crashed
+    assert "while it ran item 3 ('storm.png')" in crashed
+    assert "It printed last:\n    header: 99999999 x 99999999 pixels\n" in crashed
+
+
+def test_what_a_notebook_writes_is_gone_after_it(
+    errors_and_interrupts: Texts, temporary: Path
+) -> None:
+    assert "2024-12.csv" in errors_and_interrupts["files"]
+    assert list(temporary.iterdir()) == []
+
+
 @pytest.fixture(scope="module")
 def first_minute(tmp_path_factory: pytest.TempPathFactory) -> Texts:
     return dict(texts_of("01-first-minute", tmp_path_factory.mktemp("run")))
@@ -121,11 +165,23 @@ def functions_and_loops(tmp_path_factory: pytest.TempPathFactory) -> Texts:
     return dict(texts_of("02-functions-and-loops", tmp_path_factory.mktemp("run")))
 
 
-def texts_of(stem: str, folder: Path) -> Iterator[tuple[str, str]]:
+@pytest.fixture(scope="module")
+def errors_and_interrupts(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Texts:
+    folder = tmp_path_factory.mktemp("run")
+    return dict(texts_of("03-errors-and-interrupts", folder, TMPDIR=str(temporary)))
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The place for temporary files of the third notebook."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+def texts_of(stem: str, folder: Path, **places: str) -> Iterator[tuple[str, str]]:
     """Run a notebook, and yield each code cell's id with the text of its outputs."""
     notebook = read(stem)
     resources = {"metadata": {"path": str(ROOT / "notebooks")}}
-    NotebookClient(notebook, resources=resources).execute(env=environment(folder))
+    NotebookClient(notebook, resources=resources).execute(env={**environment(folder), **places})
     for cell in code_cells(notebook):
         yield cell.id, "\n".join(map(text_of, cell.outputs)).strip()
 

@@ -43,11 +43,15 @@ def test_its_item_is_named_with_what_it_printed_last(chunksize: int) -> None:
 
 
 def test_a_fault_in_c_has_the_traceback_of_the_python_code_that_led_there() -> None:
-    frames = traceback.extract_tb(died(fall).__traceback__)
+    error = died(fall)
+    frames = traceback.extract_tb(error.__traceback__)
     names = [frame.name for frame in frames if frame.filename == __file__]
     assert names[-2:] == ["fall", "fault"]
     assert frames[-1].name == "string_at"
     behind = frames[[frame.name for frame in frames].index("fall") :]
+    links = list(traceback.walk_tb(error.__traceback__))
+    first_lines = {frame.f_code.co_name: frame.f_code.co_firstlineno for frame, _ in links}
+    assert first_lines["fall"] == fall.__code__.co_firstlineno
     assert not any("parmagic" in frame.filename.split("/")[-2:] for frame in behind)
 
 
