@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from parmagic.checkpoint.place import CheckpointError
     from parmagic.mapping.history import jobs
     from parmagic.mapping.job import Job
     from parmagic.mapping.map import map, map_async
     from parmagic.mapping.results import Results
+    from parmagic.mapping.resume import ResumeError
     from parmagic.pool.broken import PoolBroken
     from parmagic.pool.executor import ProcessPoolExecutor
     from parmagic.worker.errors import ParmagicError, PayloadError, WorkerDied
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckpointError",
     "Job",
     "ParmagicError",
     "PayloadError",
     "PoolBroken",
     "ProcessPoolExecutor",
+    "ResumeError",
     "Results",
     "WorkerDied",
     "jobs",
@@ -46,11 +50,13 @@ __all__ = [
 # Resolved on first use (PEP 562): a worker imports parmagic.worker, and with it this
 # file, and must not load what only the kernel needs.
 _HOMES = {
+    "CheckpointError": "checkpoint.place",
     "Job": "mapping.job",
     "ParmagicError": "worker.errors",
     "PayloadError": "worker.errors",
     "PoolBroken": "pool.broken",
     "ProcessPoolExecutor": "pool.executor",
+    "ResumeError": "mapping.resume",
     "Results": "mapping.results",
     "WorkerDied": "worker.errors",
     "jobs": "mapping.history",

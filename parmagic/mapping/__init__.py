@@ -1,1 +1,1 @@
-"""Floor 4: one map, whatever runs it."""
+"""Floor 5: one map, whatever runs it."""

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from parmagic.checkpoint.checkpoint import Checkpoint, Mark
+from parmagic.checkpoint.fingerprint import fingerprint
+from parmagic.checkpoint.signature import signature
 from parmagic.mapping.backlog import Backlog
-from parmagic.mapping.checkpoint import Checkpoint, Mark
-from parmagic.mapping.fingerprint import fingerprint
 from parmagic.mapping.outcomes import Outcomes
 from parmagic.mapping.resume import Kept, ResumeError, resume
-from parmagic.mapping.signature import signature
 from parmagic.mapping.source import Source
 from parmagic.pool.interrupts import Interrupts
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from parmagic.mapping.checkpoint import Mark
-from parmagic.mapping.fingerprint import fingerprint
+from parmagic.checkpoint.checkpoint import Mark
+from parmagic.checkpoint.fingerprint import fingerprint
 from parmagic.mapping.outcomes import Outcomes
 from parmagic.mapping.piece import Piece
 from parmagic.mapping.source import Source

@@ -1,1 +1,1 @@
-"""All that knows IPython and ipywidgets."""
+"""Floor 6: all that knows IPython and ipywidgets."""

@@ -19,7 +19,7 @@ from IPython.core.magic import (
 )
 from traitlets import Bool, Float, Integer
 
-from parmagic.mapping.checkpoint import CheckpointError
+from parmagic.checkpoint.checkpoint import CheckpointError
 from parmagic.mapping.job import Advice, Job
 from parmagic.mapping.options import Options
 from parmagic.mapping.results import Results

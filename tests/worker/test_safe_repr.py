@@ -64,7 +64,9 @@ def test_what_is_left_out_shows_as_dots(value: object, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [list, tuple, Numbers, deque, set, frozenset, dict.fromkeys], ids=lambda kind: str(kind)
+    "make",
+    [list, tuple, Numbers, deque, set, frozenset, dict.fromkeys],
+    ids=lambda make: make.__name__,
 )
 def test_a_long_container_is_cut_before_it_becomes_text(make: Any) -> None:
     zoo.ReprCounts.count = 0
@@ -110,7 +112,7 @@ def test_a_repr_of_many_lines_becomes_one_line() -> None:
         (lambda: [zoo.ReprExits(), 1], "[<ReprExits object, repr() failed>, 1]"),
         (lambda: {"key": zoo.ReprExits()}, "{'key': <ReprExits object, repr() failed>}"),
     ],
-    ids=str,
+    ids=lambda value: value if type(value) is str else "made",
 )
 def test_a_repr_that_fails_costs_only_its_own_text(make: Callable[[], Any], text: str) -> None:
     assert safe_repr(make()) == text

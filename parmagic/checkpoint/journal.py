@@ -9,18 +9,17 @@ It is an SQLite database with one table, to which rows are added::
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
-from parmagic.mapping.database import Damaged, connect
-from parmagic.mapping.entry import Entry, Kind
-from parmagic.mapping.place import SIDES, CheckpointError, check_place
-from parmagic.mapping.salvage import entries_in_log, entries_left
+from parmagic.checkpoint.database import Damaged, connect
+from parmagic.checkpoint.entry import Entry, Kind
+from parmagic.checkpoint.place import SIDES, CheckpointError, check_place
 from parmagic.report.units import count
 
 if TYPE_CHECKING:
@@ -128,14 +127,12 @@ class Journal:
         import sqlite3
 
         try:
-            in_log = entries_in_log(self.path) if os.path.exists(self.path) else {}
             try:
                 self._connect()
             except Damaged:
                 self._disconnect()
-                self._mend(in_log)
+                self._mend()
                 self._connect()
-            self._restore(in_log)
         except (OSError, sqlite3.Error, Damaged) as error:
             raise CheckpointError.failed(self.path, error) from None
 
@@ -155,20 +152,13 @@ class Journal:
         except (sqlite3.DatabaseError, UnicodeDecodeError):
             raise Damaged from None
 
-    def _restore(self, in_log: dict[int, Entry]) -> None:
-        """Write again what SQLite has not read of the log."""
-        for id_ in in_log.keys() - {head.id for head in self.heads}:
-            if self._write(_ADD, in_log[id_]):
-                self.heads.append(Head(*in_log[id_][:4]))
-        self.heads.sort()
-
-    def _mend(self, in_log: dict[int, Entry]) -> None:
+    def _mend(self) -> None:
         """Put the entries that can be read into a new file, and the damaged one beside it."""
         new = _free_name(f"{self.path}.saved")
-        saved = _save(chain(in_log.values(), entries_left(self.path)), new)
+        saved = _save(_entries_left(self.path), new)
         damaged = _free_name(f"{self.path}.damaged")
         for side in ("", *SIDES):
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 os.replace(self.path + side, damaged + side)
         os.replace(new, self.path)
         self._warn(
@@ -183,6 +173,20 @@ class Journal:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _entries_left(path: str) -> Iterator[Entry]:
+    """Yield the sound entries that SQLite can reach from either end, some of them twice."""
+    import sqlite3
+
+    uri = f"file:{quote(os.fsencode(path))}?mode=ro"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as connection:
+        for order in ("ASC", "DESC"):
+            with suppress(sqlite3.Error, UnicodeDecodeError):
+                for row in connection.execute(f"SELECT * FROM entries ORDER BY id {order}"):
+                    entry = Entry(*row)
+                    if entry.is_sound:
+                        yield entry
 
 
 def _save(entries: Iterable[Entry], path: str) -> int:
@@ -205,7 +209,7 @@ def _save(entries: Iterable[Entry], path: str) -> int:
 
 def _remove(path: str) -> None:
     for side in ("", *SIDES):
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.remove(path + side)
 
 

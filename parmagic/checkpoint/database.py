@@ -6,14 +6,13 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from parmagic.mapping.pages import PAGE_BYTES
-from parmagic.mapping.place import SIDES, CheckpointError
-from parmagic.mapping.salvage import has_entries
+from parmagic.checkpoint.place import SIDES, CheckpointError
 
 if TYPE_CHECKING:
     import sqlite3
 
 FORMAT = 1
+PAGE_BYTES = 8192
 # And its complement, so that garbage is not taken for a newer version.
 _VERSION = FORMAT << 16 | FORMAT ^ 0xFFFF
 
@@ -95,7 +94,7 @@ def _is_empty(path: str) -> bool:
     if header[:16] == _MAGIC and _integer(header, 68) == _APPLICATION:
         _check_version(path, _integer(header, 60))
         return False
-    raise Damaged if has_entries(path) else CheckpointError.other_file(path)
+    raise CheckpointError.other_file(path)
 
 
 def _make(path: str) -> None:
@@ -145,5 +144,5 @@ def _explained(error: Exception, path: str) -> Exception:
         return CheckpointError.locked(path)
     if code == sqlite3.SQLITE_READONLY:  # says the file's header, or the system
         return Damaged() if os.access(path, os.W_OK) else error
-    damage = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    return Damaged() if code in damage else error
+    system = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    return error if code in (*system, sqlite3.SQLITE_PERM, sqlite3.SQLITE_PROTOCOL) else Damaged()

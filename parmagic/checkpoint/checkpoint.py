@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from parmagic.mapping.entry import Kind
-from parmagic.mapping.journal import Journal
-from parmagic.mapping.place import CheckpointError
+from parmagic.checkpoint.entry import Kind
+from parmagic.checkpoint.journal import Journal
+from parmagic.checkpoint.place import CheckpointError
 from parmagic.worker.text import full_type_name, safe_str
 
 __all__ = ["Checkpoint", "CheckpointError", "Mark"]
@@ -88,7 +88,7 @@ class Checkpoint:
 
         A value that cannot be pickled is left out; a warning names the first one.
         """
-        from parmagic.mapping.packs import packs  # imports cloudpickle
+        from parmagic.checkpoint.packs import packs  # imports cloudpickle
 
         for run in self._noted.add(first, len(values)):
             new = values[run.start - first : run.stop - first]
@@ -105,7 +105,7 @@ class Checkpoint:
         A value that cannot be unpickled now is left out, and with it those that were noted
         behind it in the same call. They may be noted again.
         """
-        from parmagic.mapping.packs import Pack, unpacked
+        from parmagic.checkpoint.packs import Pack, unpacked
 
         given = _Indices()
         heads = [head for head in self._journal.heads if head.kind == Kind.VALUES]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 import zoo
 from support import Notebook, Script
 
-from parmagic.mapping.signature import signature
+from parmagic.checkpoint.signature import signature
 
 # A cell that defines `f`, and others that define a function that is another one.
 CHANGES: dict[str, tuple[str, ...]] = {
@@ -208,13 +208,12 @@ def test_what_runs_counts_and_where_it_stands_does_not(attribute: str, counts: b
         except ValueError:
             return 2
 
-    def g(x: Any, *, z: Any) -> Any:
+    async def g(x: Any, *, z: Any) -> Any:
         return x.z() + 3
 
-    other = getattr(g.__code__, attribute)
-    before = signature(f)
-    f.__code__ = f.__code__.replace(**{attribute: other})
-    assert (signature(f) != before) == counts
+    codes = f.__code__, f.__code__.replace(**{attribute: getattr(g.__code__, attribute)})
+    one, other = (FunctionType(code, globals()) for code in codes)
+    assert (signature(one) != signature(other)) == counts
 
 
 @pytest.mark.parametrize(
@@ -350,7 +349,7 @@ def test_whatever_can_be_called_has_a_signature(fn: Callable[..., Any]) -> None:
 def test_another_kernel_finds_the_same(
     script: Callable[..., Script], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = "from parmagic.mapping.signature import signature\n" + "".join(
+    source = "from parmagic.checkpoint.signature import signature\n" + "".join(
         f"{cell}\nprint(signature(f).hex())\n" for cell in FIRST.values()
     )
     kernels = []

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FunctionType, MappingProxyType
 from typing import Any
 
-from parmagic.mapping.fingerprint import Pickler, digest, stand_in
+from parmagic.checkpoint.fingerprint import Pickler, digest, stand_in
 from parmagic.worker.cancel import Cancelled
 from parmagic.worker.text import full_type_name
 

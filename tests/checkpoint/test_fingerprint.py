@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import Notebook, Script
 
-from parmagic.mapping.fingerprint import digest, fingerprint, is_plain
+from parmagic.checkpoint.fingerprint import digest, fingerprint, is_plain
 
 GRID = np.arange(24.0).reshape(4, 6)
 
@@ -125,7 +125,7 @@ def test_items_differ_where_their_text_does(one: list[Any], other: list[Any]) ->
 ANOTHER_KERNEL = """
 import dataclasses, enum, pathlib, threading
 import numpy as np
-from parmagic.mapping.fingerprint import digest, fingerprint, is_plain
+from parmagic.checkpoint.fingerprint import digest, fingerprint, is_plain
 
 @dataclasses.dataclass
 class Record:

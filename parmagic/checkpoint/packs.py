@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from parmagic.mapping.fingerprint import is_plain
+from parmagic.checkpoint.fingerprint import is_plain
 from parmagic.worker import classes
 from parmagic.worker.by_value import Pickler, dumps
 from parmagic.worker.cancel import Cancelled
