@@ -16,7 +16,7 @@ import pytest
 from support import Gate, Notebook, Script, wait_until
 
 from parmagic import ProcessPoolExecutor
-from parmagic.mapping.history import jobs
+from parmagic.mapping import history
 from parmagic.pool.default import stop_default_pool
 
 # Every spawn starts one for good: it is nobody's litter.
@@ -29,7 +29,8 @@ def nothing_left_behind() -> Iterator[None]:
     before = _belongings()
     yield
     stop_default_pool(kill=True)
-    jobs.clear()
+    history.jobs.clear()
+    history._finished.clear()
     wait_until(lambda: _tidied_up(before))
     assert not _litter(before)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple, Self
 from parmagic.checkpoint.entry import Kind
 from parmagic.checkpoint.journal import Journal
 from parmagic.checkpoint.place import CheckpointError
+from parmagic.checkpoint.warning import warn_user
 from parmagic.worker.text import full_type_name, safe_str
 
 __all__ = ["Checkpoint", "CheckpointError", "Mark"]
@@ -153,11 +153,9 @@ class Checkpoint:
             return
         self._has_skipped = True
         reason = f"{full_type_name(error)}: {safe_str(error, 200)}".rstrip(": ")
-        warnings.warn(
+        warn_user(
             f"the result of item {index} is not in the checkpoint {self.path!r}, nor is any other"
-            f" that cannot be pickled ({reason}). The item will run again when the job is resumed",
-            RuntimeWarning,
-            stacklevel=4,
+            f" that cannot be pickled ({reason}). The item will run again when the job is resumed"
         )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copyreg
 import pickle
-from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
+from collections.abc import Callable, Sequence
 from itertools import chain
 from types import FunctionType, ModuleType
 from typing import Any
 from zlib import crc32
 
+from parmagic.checkpoint.code import digest, digest_of_code, is_importable
 from parmagic.worker.cancel import Cancelled
 from parmagic.worker.text import full_type_name
 
@@ -33,8 +33,8 @@ def fingerprint(items: Sequence[Any]) -> bytes:
     - Whether equal strings are one object makes no difference. Whether two places hold one
       object or two equal ones can make a difference, where there are other objects than
       built-in ones: it does in what they pickle to.
-    - A function, a class or a module counts by its name. So an item stays the same if its
-      class is defined anew.
+    - A class or a module counts by its name. So an item stays the same if its class is
+      defined anew. A function counts by its name or, if it is one of the notebook, its code.
     - What cannot be pickled, such as a lock, counts by the name of its type, alone or as a
       part of an item.
     - Whatever else has no order of its own must be pickled in one by its class. A subclass of
@@ -54,15 +54,6 @@ def fingerprint(items: Sequence[Any]) -> bytes:
         return _of_each([items])
     listed = list(items)
     return _plain(listed) if is_plain(listed) else _of_each(listed)
-
-
-def digest(parts: Iterable[Any]) -> bytes:
-    """Return 16 bytes for what ``parts``, which are bytes, are together."""
-    whole = blake2b(digest_size=16)
-    for part in parts:
-        whole.update(b"%d " % len(part))
-        whole.update(part)
-    return whole.digest()
 
 
 def stand_in(*names: str, inside: object = None) -> tuple[Any, ...]:
@@ -117,6 +108,8 @@ class Pickler(pickle.Pickler):
         """Return what ``value`` is made of, as ``__reduce__`` does; raise what it raises."""
         if isinstance(value, ModuleType):
             return stand_in("module", value.__name__)
+        if isinstance(value, FunctionType) and not is_importable(value):
+            return stand_in(value.__qualname__, inside=digest_of_code(value.__code__))
         if isinstance(value, FunctionType) or issubclass(type(value), type):
             return stand_in(value.__module__, value.__qualname__)
         reduced = copyreg.dispatch_table.get(type(value), _reduce)(value)  # type: ignore[no-untyped-call]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +19,7 @@ from urllib.parse import quote
 from parmagic.checkpoint.database import Damaged, connect
 from parmagic.checkpoint.entry import Entry, Kind
 from parmagic.checkpoint.place import SIDES, CheckpointError, check_place
+from parmagic.checkpoint.warning import warn_user
 from parmagic.report.units import count
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Journal:
             self._connection.execute(statement, parameters)
         except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
             self._is_writable = False
-            self._warn(
+            warn_user(
                 f"cannot write to the checkpoint {self.path!r}: {error}. The job goes on, but what"
                 " finishes from now on is kept in memory only"
             )
@@ -161,13 +161,10 @@ class Journal:
             with suppress(FileNotFoundError):
                 os.replace(self.path + side, damaged + side)
         os.replace(new, self.path)
-        self._warn(
+        warn_user(
             f"the checkpoint {self.path!r} was damaged: {count(saved, 'value')} could be saved. The"
             f" damaged file is kept as {damaged!r}"
         )
-
-    def _warn(self, text: str) -> None:
-        warnings.warn(text, RuntimeWarning, stacklevel=5)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import dis
 import functools
-import operator
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, MappingProxyType
 from typing import Any
 
-from parmagic.checkpoint.fingerprint import Pickler, digest, stand_in
+from parmagic.checkpoint.code import digest, digest_of_code, is_importable
+from parmagic.checkpoint.fingerprint import Pickler, stand_in
 from parmagic.worker.cancel import Cancelled
 from parmagic.worker.text import full_type_name
 
@@ -27,7 +27,7 @@ _MADE_FROM_THE_REST = {
 }
 
 
-def signature(fn: Callable[..., Any]) -> bytes:
+def signature(fn: object) -> bytes:
     """Return 16 bytes that change with what ``fn`` does, and are the same in another kernel.
 
     They change with the code and the docstring of ``fn``, and of the functions and
@@ -37,6 +37,11 @@ def signature(fn: Callable[..., Any]) -> bytes:
     They do not change with comments and blank lines, nor with the place of a cell. A module
     and what can be imported from it count by their names, whatever the module holds.
     Another version of Python may give other bytes: it compiles to other code.
+
+    Parameters
+    ----------
+    fn
+        A function, or a tuple of functions and classes.
 
     Raises
     ------
@@ -78,7 +83,7 @@ class _Walk:
             yield full_type_name(definition).encode()
 
     def _of_function(self, fn: FunctionType) -> Iterator[bytes]:
-        yield _of_code(fn.__code__)
+        yield digest_of_code(fn.__code__)
         attributes = fn.__defaults__, fn.__kwdefaults__, fn.__annotations__, vars(fn)
         yield from map(self._of_value, attributes)
         for name, value in [*_closure(fn), *_globals(fn)]:
@@ -118,7 +123,7 @@ class _Pickler(Pickler):
         """Return what ``value`` is made of; raise what it raises."""
         kind = type(value)
         if kind is FunctionType or issubclass(kind, type):
-            if not _is_importable(value):
+            if not is_importable(value):
                 return stand_in("definition", str(self._number(value)))
         elif kind in _INSIDE:
             return stand_in(full_type_name(value), inside=_INSIDE[kind](value))
@@ -133,7 +138,7 @@ _INSIDE: dict[type, Callable[[Any], Any]] = {
     classmethod: lambda method: method.__func__,
     property: lambda each: (each.fget, each.fset, each.fdel),
     MappingProxyType: dict,
-    CodeType: lambda code: _of_code(code),
+    CodeType: digest_of_code,
     weakref.WeakKeyDictionary: lambda _: None,  # a cache, such as that of functools.singledispatch
 }
 
@@ -146,17 +151,7 @@ def _wrapped(value: Any) -> Any:
     wrapped = getattr(value, "__dict__", {}).get("__wrapped__")
     if wrapped is None or isinstance(value, functools.partial):
         return None
-    return wrapped if _is_importable(type(value)) else None
-
-
-def _is_importable(definition: Any) -> bool:
-    module = sys.modules.get(definition.__module__)
-    if module is None or definition.__module__ == "__main__":
-        return False
-    try:
-        return operator.attrgetter(definition.__qualname__)(module) is definition
-    except AttributeError:
-        return False
+    return wrapped if is_importable(type(value)) else None
 
 
 def _closure(fn: FunctionType) -> Iterator[tuple[str, object]]:
@@ -187,36 +182,3 @@ def _global_names(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _global_names(constant)
-
-
-def _of_code(code: CodeType) -> bytes:
-    counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
-    names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
-    text = repr((counts, names)).encode()
-    constants = map(_of_constant, _constants(code))
-    return digest([code.co_code, code.co_exceptiontable, text, *constants])
-
-
-def _of_constant(constant: object) -> bytes:
-    # Not pickled: equal tuples are one object or two, as the cells are cut.
-    if isinstance(constant, CodeType):
-        return _of_code(constant)
-    if isinstance(constant, tuple):
-        return digest([b"tuple", *map(_of_constant, constant)])
-    if isinstance(constant, frozenset):
-        return digest([b"frozenset", *sorted(map(_of_constant, constant))])
-    return f"{type(constant).__name__} {constant!r}".encode()
-
-
-def _constants(code: CodeType) -> Iterable[object]:
-    if "__firstlineno__" not in code.co_names:
-        return code.co_consts
-    # The body of a class, from Python 3.13 on. It sets its line, and the attributes that
-    # its methods set, which 3.13.0 lists in no order.
-    return (_without_place(constant, code.co_firstlineno) for constant in code.co_consts)
-
-
-def _without_place(constant: object, line: int) -> object:
-    if isinstance(constant, tuple):
-        return frozenset(constant)
-    return None if constant == line else constant

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from parmagic.mapping.backlog import Backlog
-from parmagic.mapping.history import find_unfinished, remember
+from parmagic.mapping.history import Origin, find_unfinished, remember
 from parmagic.mapping.options import Options
 from parmagic.mapping.outcomes import Outcomes
 from parmagic.mapping.past import Past
@@ -67,7 +67,7 @@ class Job(Future[Results[T]]):
     what
         The job in the user's words, for reports.
     origin
-        The cell that it comes from, by a name that stays when the cell is edited.
+        The cell that it comes from; None in a script.
     advice
         How to go on, for the note under the exception.
     look_up
@@ -82,7 +82,7 @@ class Job(Future[Results[T]]):
         options: Options | None = None,
         *,
         what: str | None = None,
-        origin: str | None = None,
+        origin: Origin | None = None,
         advice: Advice = _ADVICE,
         look_up: Callable[[Job[T]], None] | None = None,
     ) -> None:
@@ -192,6 +192,7 @@ class Job(Future[Results[T]]):
         Exception
             What the first failing item raised, unless ``return_exceptions``.
         """
+        __tracebackhide__ = True  # IPython shows the user's frames only
         if not self.set_running_or_notify_cancel():
             self._state_now = "interrupted"
             remember(self)
@@ -205,11 +206,12 @@ class Job(Future[Results[T]]):
         return results
 
     def _results(self) -> Results[T]:
+        __tracebackhide__ = True
         earlier = self._earlier()
         try:
-            kept = self._kept_of(earlier)
+            kept, in_file = self._kept_of(earlier)
             backlog = self._past.take_over(kept, self.fn)
-            remember(self, instead_of=earlier)
+            remember(self, instead_of=None if in_file else earlier)
             self._drive(backlog)
         finally:
             self._past.close()
@@ -219,10 +221,14 @@ class Job(Future[Results[T]]):
         asked = self.options.resume
         return find_unfinished(self.what, self.origin) if asked is True else asked or None
 
-    def _kept_of(self, earlier: Job[T] | None) -> Kept | None:
+    def _kept_of(self, earlier: Job[T] | None) -> tuple[Kept | None, bool]:
+        """Return what there is more of, and whether that comes from the file."""
         path, resumed = self.options.checkpoint, bool(self.options.resume)
         held = None if path is None else self._past.open(path, self.fn, resumed=resumed)
-        return held if held is not None or earlier is None else earlier.kept()
+        kept = None if earlier is None else earlier.kept()
+        if held is None or (kept is not None and kept.values_count >= held.values_count):
+            return kept, False
+        return held, True
 
     def _give_up(self, error: BaseException) -> None:
         self._usage.end()
@@ -317,6 +323,7 @@ class Job(Future[Results[T]]):
             self._look_up(self)
 
     def _conclude(self) -> Results[T]:
+        __tracebackhide__ = True
         self._usage.end()
         assert self._run is not None
         if self._run.interrupted:

@@ -49,8 +49,8 @@ def map(
     chunksize
         How many items travel together; by default as many as take 50 ms.
     timeout
-        Seconds after which an item is stopped, and fails with `TimeoutError`. Its worker
-        is replaced if the item does not stop; the others run on.
+        Seconds after which a call of ``fn`` is stopped, and its item fails with
+        `TimeoutError`. Its worker is replaced if the call does not stop; the others run on.
     retries
         How often an item that failed is tried again, whatever it failed of.
     star
@@ -58,8 +58,8 @@ def map(
     return_exceptions
         Put an item's exception in its place among the results, and go on.
     resume
-        Keep what the newest unfinished map of ``fn``'s name has finished, or what this
-        job of `parmagic.jobs` has, and run the rest. The items must be the same.
+        Keep what the last job has finished, if it is unfinished and of ``fn``'s name, or
+        what this job of `parmagic.jobs` has, and run the rest. The items must be the same.
     checkpoint
         A file in which results are kept as they come. If it is there already, only the
         rest is run, also after a restart; with ``resume``, even if ``fn`` has changed.
@@ -80,6 +80,7 @@ def map(
     Exception
         Whatever ``fn`` raised first, with its own class and a note that names the item.
     """
+    __tracebackhide__ = True  # IPython shows the user's frames only
     options = Options(
         workers=workers,
         chunksize=chunksize,

@@ -57,8 +57,8 @@ class Past:
         if not held.values:
             checkpoint.clear()
             return None
-        if checkpoint.signature != signature(fn) and not resumed:
-            raise ResumeError.other_function(path, sum(len(values) for _, values in held.values))
+        if checkpoint.signature != self._signature(fn) and not resumed:
+            raise ResumeError.other_function(path, held.values_count)
         return held
 
     def take_over(self, earlier: Kept | None, fn: Callable[..., Any]) -> Backlog:
@@ -80,12 +80,19 @@ class Past:
         return backlog
 
     def _begin(self, checkpoint: Checkpoint, fn: Callable[..., Any], seen: list[Mark]) -> None:
-        checkpoint.begin(signature(fn), self._source.length)
+        checkpoint.begin(self._signature(fn), self._source.length)
         for mark in seen:
             checkpoint.note_items(*mark)
         for first, values in self._outcomes.runs():
             checkpoint.note_values(first, values)
         self._outcomes.note = checkpoint.note_values
+
+    def _signature(self, fn: Callable[..., Any]) -> bytes:
+        # The methods of the items are code of the job, too.
+        try:
+            return signature((fn, type(self._source.item(0))))
+        except LookupError:  # they are gone once they were seen, or there is none
+            return signature(fn)
 
     def _note(self) -> Callable[[int, Sequence[Any]], None] | None:
         # What can be looked at again is marked when it is asked for: that costs nothing where

@@ -10,6 +10,7 @@ from parmagic.checkpoint.fingerprint import fingerprint
 from parmagic.mapping.outcomes import Outcomes
 from parmagic.mapping.piece import Piece
 from parmagic.mapping.source import Source
+from parmagic.report.units import count
 from parmagic.worker.errors import ParmagicError
 from parmagic.worker.text import safe_repr
 
@@ -33,6 +34,11 @@ class Kept(NamedTuple):
     marks: Sequence[Mark]
     values: Sequence[tuple[int, Sequence[Any]]]
 
+    @property
+    def values_count(self) -> int:
+        """How many values there are."""
+        return sum(len(values) for _, values in self.values)
+
 
 class ResumeError(ParmagicError, ValueError):
     """The job that is to be resumed had other items, or another function."""
@@ -48,10 +54,18 @@ class ResumeError(ParmagicError, ValueError):
     @classmethod
     def other_items(cls, first: int, items: Sequence[Any]) -> ResumeError:
         """Say which items are not those of before."""
-        here = f"now item {first} is {safe_repr(items[0], 60)}" if len(items) else "now they end"
+        here = f"now item {first} is {safe_repr(items[0], 60)}"
         return cls(
             f"the items differ from those of the job that is to be resumed, at item {first} or"
             f" behind it ({here}). {_TO_RUN_ALL}"
+        )
+
+    @classmethod
+    def fewer_items(cls, now: int) -> ResumeError:
+        """Say that the items end too early."""
+        return cls(
+            "the items differ from those of the job that is to be resumed: now they end behind"
+            f" {count(now, 'item')}. {_TO_RUN_ALL}"
         )
 
     @classmethod
@@ -101,7 +115,9 @@ def _check_length(before: int | None, now: int | None) -> None:
 
 def _seen_again(source: Source, mark: Mark) -> Piece:
     items = _take(source, mark.length)
-    if len(items) != mark.length or fingerprint(items) != mark.digest:
+    if len(items) < mark.length:
+        raise ResumeError.fewer_items(mark.first + len(items))
+    if fingerprint(items) != mark.digest:
         raise ResumeError.other_items(mark.first, items)
     return Piece(mark.first, items)
 

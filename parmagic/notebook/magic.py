@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from inspect import ismodule
 from itertools import takewhile
@@ -20,6 +21,7 @@ from IPython.core.magic import (
 from traitlets import Bool, Float, Integer
 
 from parmagic.checkpoint.checkpoint import CheckpointError
+from parmagic.mapping.history import Origin
 from parmagic.mapping.job import Advice, Job
 from parmagic.mapping.options import Options
 from parmagic.mapping.results import Results
@@ -40,12 +42,16 @@ _ADVICE = Advice(
     stopped="Add --resume to run only the rest.",
 )
 
+# What stands before the clauses of a comprehension is its body, which may have been mended.
+_CLAUSES = re.compile(r"^.*?\bfor\b", re.DOTALL)
+
 
 @magics_class
 class ParMagic(Magics):
     """The magics, and their defaults: ``%config ParMagic.workers = 4``."""
 
     shell: Any
+    _turn = (0, 0)  # of the cell that runs: its number, and how many jobs it has had
 
     workers = Integer(
         None, allow_none=True, min=1, help="How many workers; by default one a processor."
@@ -54,7 +60,7 @@ class ParMagic(Magics):
         None, allow_none=True, min=1, help="Items sent together; by default what takes 50 ms."
     ).tag(config=True)
     timeout = Float(
-        None, allow_none=True, help="Seconds that an item may take; by default as many as it likes."
+        None, allow_none=True, min=0.001, help="Seconds that an item may take; by default any."
     ).tag(config=True)
     retries = Integer(0, min=0, help="How often an item that failed is tried again.").tag(
         config=True
@@ -206,7 +212,7 @@ class ParMagic(Magics):
             items,
             options,
             what=asked.rest or "loop",
-            origin=_cell_id(self.shell),
+            origin=self._origin(asked, cell=cell),
             advice=_ADVICE,
             look_up=line.look_up,
         )
@@ -223,6 +229,13 @@ class ParMagic(Magics):
         else:
             line.show_report(results.report)
         return results
+
+    def _origin(self, asked: Line, *, cell: bool) -> Origin:
+        count = self.shell.execution_count
+        last_count, last_turn = self._turn
+        self._turn = count, last_turn + 1 if count == last_count else 0
+        header = asked.rest if cell else _CLAUSES.sub("", asked.rest)
+        return Origin(_cell_id(self.shell), header, self._turn[1])
 
     def _surface(self, asked: Line) -> Surface:
         return NoSurface() if self._is_quiet(asked) else surface_for(self.shell, self.live)

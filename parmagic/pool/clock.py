@@ -17,7 +17,10 @@ MOST_SECONDS_BETWEEN_LOOKS = 0.25
 
 
 class ItemClock:
-    """Stop the items of one chunk that take too long; end a worker that does not yield.
+    """Stop the items of one chunk that run too long; end a worker that does not yield.
+
+    What comes before and after, such as to unpickle an item, does not count: the first one of
+    its kind may import large packages.
 
     It looks at the worker's board from time to time, which costs the worker nothing, so an
     item may have up to a twentieth more than its time.

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from parmagic.pool import tracker
 from parmagic.pool.broken import PoolBroken
 from parmagic.pool.cpus import usable_cpus
-from parmagic.pool.process import WorkerProcess
+from parmagic.pool.process import WorkerProcess, in_a_folder
 from parmagic.pool.reactor import Reactor
 from parmagic.worker.failure import unpack
 from parmagic.worker.messages import Done, FromWorker, Printed, Ready
@@ -122,10 +122,11 @@ class Crew:
 
     def _add_workers(self) -> None:
         try:
-            if not self.workers:
-                tracker.start()
-            for _ in range(min(self._missing(), self._to_start_at_once())):
-                self._add_worker()
+            with in_a_folder():
+                if not self.workers:
+                    tracker.start()
+                for _ in range(min(self._missing(), self._to_start_at_once())):
+                    self._add_worker()
         except OSError as error:  # no descriptors, no processes
             self._employer.on_broken(PoolBroken.refused(error))
 

@@ -200,6 +200,23 @@ class WorkerProcess:
         self._black_box.close()
 
 
+@contextlib.contextmanager
+def in_a_folder() -> Iterator[None]:
+    """Be in a folder that is there while processes are started: the own one may be gone."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        here = os.open(".", os.O_RDONLY)
+        os.chdir(os.sep)
+        try:
+            yield
+        finally:
+            os.fchdir(here)
+            os.close(here)
+    else:
+        yield
+
+
 def _start(process: BaseProcess) -> None:
     # SIGINT stays blocked until the worker has its handler, or an Interrupt in the
     # first 100 ms would end it with a traceback.
@@ -262,25 +279,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_in_child)
 
 
-def _prepare_anywhere(name: str) -> dict[str, Any]:
-    """Prepare a process, also where the kernel's folder has been removed."""
+def _prepare(name: str) -> dict[str, Any]:
     main = sys.modules["__main__"]
     if not hasattr(main, "__spec__"):  # IPython's %run takes it away, and multiprocessing reads it
         main.__spec__ = None
-    try:
-        return _original_preparation(name)
-    except FileNotFoundError:
-        here = os.open(".", os.O_RDONLY)
-        try:
-            os.chdir(os.sep)
-            return _original_preparation(name)
-        finally:
-            os.fchdir(here)
-            os.close(here)
-
-
-def _prepare(name: str) -> dict[str, Any]:
-    preparation = _prepare_anywhere(name)
+    preparation = _original_preparation(name)
     if name.startswith(_NAME):
         preparation.pop("init_main_from_name", None)
         preparation.pop("init_main_from_path", None)

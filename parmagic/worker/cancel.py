@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from parmagic.worker.board import CANCELLED, EXPIRED, ITEM, NOTHING
@@ -119,11 +119,14 @@ class Cancellation:
             self._job = self._cells[CANCELLED]
         else:
             return False
-        threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()
+        _soon_again()
         return True
 
     def _on_interrupt(self, _signum: int, frame: FrameType | None) -> None:
-        self._raise_if_cancelled(frame)
+        if _is_inside(self._try_again.__code__, frame):
+            _soon_again()  # in there it would be swallowed once more
+        else:
+            self._raise_if_cancelled(frame)
 
     def _raise_if_cancelled(self, frame: FrameType | None) -> None:
         if self._job is None:
@@ -147,6 +150,16 @@ class Cancellation:
 
 def _nothing() -> None:
     pass
+
+
+def _soon_again() -> None:
+    threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+def _is_inside(code: CodeType, frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _importing(frame: FrameType | None) -> bool:

@@ -126,3 +126,34 @@ def test_a_job_is_shown_with_its_report(kernel: Kernel) -> None:
     shown = kernel.run("parmagic.jobs[-1]").result
     assert shown["text/plain"] == "<Job x in [1, 0]: 1 of 2 items done, 1 failed>"
     assert "ZeroDivisionError" in shown["text/html"]
+
+
+def test_each_line_of_a_cell_is_resumed_by_itself(kernel: Kernel) -> None:
+    lines = (
+        "a = %parmap {0} x + 1 for x in range(4)\nb = %parmap {0} 1 / (x - {1}) for x in range(4)"
+    )
+    assert "ZeroDivisionError" in kernel.run(lines.format("", 2)).error
+    assert kernel.run(lines.format("--resume", 2.5)).succeeded
+    assert kernel.value("list(a)") == [1, 2, 3, 4]
+    assert kernel.value("list(b)") == [-0.5, -1.0, 1 / (2 - 2.5), 1 / (3 - 2.5)]
+
+
+def test_each_turn_of_a_loop_is_resumed_by_itself(kernel: Kernel) -> None:
+    loop = (
+        "r = {{}}\nfor p in (1, 10):\n"
+        "    r[p] = %parmap {0} 1 / 0 if p == 10 and x == 3 and bad else x * p for x in range(4)"
+    )
+    kernel.run("bad = True")
+    assert "ZeroDivisionError" in kernel.run(loop.format("")).error
+    kernel.run("bad = False")
+    assert kernel.run(loop.format("--resume")).succeeded
+    assert kernel.value("{p: list(xs) for p, xs in r.items()}") == {
+        1: [0, 1, 2, 3],
+        10: [0, 10, 20, 30],
+    }
+
+
+def test_a_map_without_magic_shows_the_users_frames_only(kernel: Kernel) -> None:
+    failed = kernel.run("parmagic.map(lambda x: 1 / x, [1, 0])")
+    assert "ZeroDivisionError" in failed.traceback
+    assert "/parmagic/" not in failed.traceback

@@ -16,6 +16,7 @@ import parmagic
 from parmagic.mapping.job import Job
 from parmagic.mapping.options import Options
 from parmagic.pool.default import default_pool
+from parmagic.worker.loop import inside_worker
 
 MEGABYTE = 1024 * 1024
 
@@ -76,6 +77,22 @@ def test_a_worker_that_yields_at_the_timeout_stays(slow: Any) -> None:
         frames.append(traceback.tb_frame.f_code.co_name)
         traceback = traceback.tb_next
     assert "late" in frames  # which says where the time went
+
+
+class SlowToArrive:
+    def __reduce__(self) -> Any:
+        return _arrive, ()
+
+
+def _arrive() -> SlowToArrive:
+    if inside_worker():
+        time.sleep(0.6)
+    return SlowToArrive()
+
+
+def test_the_way_of_an_item_does_not_count() -> None:
+    arrived = parmagic.map(lambda item: type(item).__name__, [SlowToArrive()], timeout=0.2)
+    assert arrived == ["SlowToArrive"]
 
 
 def test_items_in_time_are_not_stopped_however_many_there_are(gate: Gate) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import Gate
+from support import Gate, Notebook
 
 import parmagic
 from parmagic.mapping.resume import ResumeError
+from parmagic.worker.loop import inside_worker
 
 
 class Counted:
@@ -107,7 +108,7 @@ def test_where_there_is_nothing_to_resume_all_is_run(gate: Gate) -> None:
         (range(1, 13), "at item 0 or behind it .now item 0 is 1."),
         ([*range(4), 99, *range(5, 12)], "the items differ"),
         ((number + 1 for number in range(12)), "the items differ"),
-        (iter(()), "now they end"),
+        (iter(()), "now they end behind 0 items"),
     ],
     ids=["length", "moved", "one", "generator", "fewer"],
 )
@@ -228,3 +229,51 @@ def test_a_checkpoint_can_begin_with_what_a_job_has_kept(gate: Gate, tmp_path: P
     fn.bad.clear()
     third = run(gate, "third", fn, range(8), resume=True, checkpoint=path)
     assert third.isdisjoint({"0", "1", "2"})
+
+
+def test_the_memory_counts_where_it_has_more_than_the_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    with pytest.warns(RuntimeWarning, match="is not in the checkpoint"), pytest.raises(ValueError):
+        parmagic.map(odd_from_4_on, range(9), chunksize=1, workers=1, checkpoint=path)
+    kept = len(parmagic.jobs[-1].values)
+    with pytest.warns(RuntimeWarning, match="is not in the checkpoint"):
+        parmagic.map(lambda _: None, range(9), checkpoint=path, resume=parmagic.jobs[-1])
+    assert parmagic.jobs[-1].report().kept == kept >= 7
+
+
+class StaysHere:
+    """Comes from a worker, and cannot be pickled here."""
+
+    def __reduce__(self) -> Any:
+        if not inside_worker():
+            raise TypeError("no")
+        return StaysHere, ()
+
+
+def odd_from_4_on(item: int) -> Any:
+    if item == 7:
+        raise ValueError(item)
+    return item if item < 4 else StaysHere()
+
+
+def test_methods_of_the_items_are_code_of_the_job(notebook: Notebook, tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    cell = "class Item:\n    def run(self): return {}\nitems = [Item(), Item()]"
+    notebook.run(cell.format(1))
+    notebook.run("def fn(item): return item.run()")
+    assert parmagic.map(notebook["fn"], notebook["items"], checkpoint=path) == [1, 1]
+    notebook.run(cell.format(1))
+    assert parmagic.map(notebook["fn"], notebook["items"], checkpoint=path) == [1, 1]
+    assert parmagic.jobs[-1].report().kept == 2
+    notebook.run(cell.format(2))
+    with pytest.raises(ResumeError, match="is not the one that made the 2 results"):
+        parmagic.map(notebook["fn"], notebook["items"], checkpoint=path)
+
+
+def test_other_functions_are_other_items(notebook: Notebook) -> None:
+    notebook.run("fs = [lambda x=x: 100 for x in (1, 2)] + [None]")
+    with pytest.raises(TypeError):
+        parmagic.map(lambda f: f(), notebook["fs"], chunksize=1, workers=1)
+    notebook.run("fs = [lambda x=x: 200 for x in (1, 2)] + [None]")
+    with pytest.raises(ResumeError, match="the items differ"):
+        parmagic.map(lambda f: f and f(), notebook["fs"], resume=True)
