@@ -51,7 +51,7 @@ class ParMagic(Magics):
     """The magics, and their defaults: ``%config ParMagic.workers = 4``."""
 
     shell: Any
-    _turn = (0, 0)  # of the cell that runs: its number, and how many jobs it has had
+    _turn: tuple[object, int] = (None, 0)  # the run of a cell, and how many jobs it has had
 
     workers = Integer(
         None, allow_none=True, min=1, help="How many workers; by default one a processor."
@@ -231,11 +231,13 @@ class ParMagic(Magics):
         return results
 
     def _origin(self, asked: Line, *, cell: bool) -> Origin:
-        count = self.shell.execution_count
-        last_count, last_turn = self._turn
-        self._turn = count, last_turn + 1 if count == last_count else 0
+        request = _request(self.shell)
+        last_run, last_turn = self._turn
+        # The number of the cell stays what it is where a front end keeps no history (nbval).
+        run = request.get("header", {}).get("msg_id") or self.shell.execution_count
+        self._turn = run, last_turn + 1 if run == last_run else 0
         header = asked.rest if cell else _CLAUSES.sub("", asked.rest)
-        return Origin(_cell_id(self.shell), header, self._turn[1])
+        return Origin(request.get("metadata", {}).get("cellId"), header, self._turn[1])
 
     def _surface(self, asked: Line) -> Surface:
         return NoSurface() if self._is_quiet(asked) else surface_for(self.shell, self.live)
@@ -313,11 +315,10 @@ class ParMagic(Magics):
         return debug_item(self.shell, options.get("index"), force=options.get("force", False))
 
 
-def _cell_id(shell: Any) -> str | None:
-    """Return the name that the front end gives to the cell, which stays when it is edited."""
-    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
-    cell_id = parent.get("metadata", {}).get("cellId")
-    return cell_id if isinstance(cell_id, str) else None
+def _request(shell: Any) -> Mapping[str, Any]:
+    """Return the front end's message that asks for this run; empty in a terminal."""
+    request: Mapping[str, Any] = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    return request
 
 
 def _blank_lines(cell: str) -> int:
