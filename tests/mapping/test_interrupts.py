@@ -162,6 +162,7 @@ def work(number):
 
 signal.signal(signal.SIGINT, on_interrupt)
 default_pool(2)
+assert work(2) == 0  # from now on nothing is imported, which Python does not like to be stopped
 thread = threading.Thread(target=send, args=(150,))
 thread.start()
 interrupted = number = 0

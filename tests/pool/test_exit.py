@@ -80,7 +80,7 @@ import parmagic
 from parmagic import ProcessPoolExecutor
 
 pool = ProcessPoolExecutor(1)
-future = pool.submit(time.sleep, 0.2)
+future = pool.submit(time.sleep, 1.5)
 assert parmagic.map(abs, [-1]) == [1]
 if child := os.fork():
     assert os.waitpid(child, 0)[1] == 0
