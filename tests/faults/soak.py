@@ -63,9 +63,11 @@ class Killer(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        while not self._over.wait(self._chance.expovariate(5)):
+        while not self._over.wait(self._chance.expovariate(3)):
+            # Three that end before they are ready, one after the other, are an error.
+            ready = [each for each in default_pool().workers if each.state != "starting"]
             with suppress(IndexError, ProcessLookupError):
-                worker = self._chance.choice(default_pool().workers)
+                worker = self._chance.choice(ready)
                 os.kill(worker.pid, self._chance.choice([signal.SIGKILL, signal.SIGTERM]))
                 self.kills += 1
 

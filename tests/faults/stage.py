@@ -17,7 +17,20 @@ from support import Gate, wait_until
 
 import parmagic
 
-__all__ = ["caught", "check", "gate", "idle_pids", "odd_ones", "plain", "tell", "wait_until"]
+# Not ru_maxrss, which a program has from the one that has started it.
+from parmagic.worker.footprint import take_peak
+
+__all__ = [
+    "caught",
+    "check",
+    "gate",
+    "idle_pids",
+    "odd_ones",
+    "plain",
+    "take_peak",
+    "tell",
+    "wait_until",
+]
 
 gate = Gate(Path(os.environ.get("TRIAL", "")) / "gate")
 
