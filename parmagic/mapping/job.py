@@ -210,7 +210,7 @@ class Job(Future[Results[T]]):
         earlier = self._earlier()
         try:
             kept, in_file = self._kept_of(earlier)
-            backlog = self._past.take_over(kept, self.fn)
+            backlog = self._past.take_over(kept)
             remember(self, instead_of=None if in_file else earlier)
             self._drive(backlog)
         finally:

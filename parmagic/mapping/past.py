@@ -34,6 +34,7 @@ class Past:
         self._outcomes = outcomes
         self._marks: list[Mark] = []
         self._checkpoint: Checkpoint | None = None
+        self._signature = b""
 
     def open(
         self, path: str | os.PathLike[str], fn: Callable[..., Any], *, resumed: bool
@@ -53,15 +54,16 @@ class Past:
             The function has changed.
         """
         self._checkpoint = checkpoint = Checkpoint(path)
+        self._signature = self._signature_of(fn)
         held = Kept(checkpoint.length, checkpoint.marks(), list(checkpoint.values()))
         if not held.values:
             checkpoint.clear()
             return None
-        if checkpoint.signature != self._signature(fn) and not resumed:
+        if checkpoint.signature != self._signature and not resumed:
             raise ResumeError.other_function(path, held.values_count)
         return held
 
-    def take_over(self, earlier: Kept | None, fn: Callable[..., Any]) -> Backlog:
+    def take_over(self, earlier: Kept | None) -> Backlog:
         """Keep what an earlier job has finished, and return what is still to be run.
 
         Raises
@@ -72,22 +74,22 @@ class Past:
         rest = [] if earlier is None else resume(self._source, earlier, self._outcomes)
         seen = [] if earlier is None else list(earlier.marks)
         if self._checkpoint is not None:
-            self._begin(self._checkpoint, fn, seen)
+            self._begin(self._checkpoint, seen)
         elif self._source.seen is None:
             self._marks = seen
         backlog = Backlog(self._source, cut=sum(mark.length for mark in seen), note=self._note())
         backlog.give_back(rest)
         return backlog
 
-    def _begin(self, checkpoint: Checkpoint, fn: Callable[..., Any], seen: list[Mark]) -> None:
-        checkpoint.begin(self._signature(fn), self._source.length)
+    def _begin(self, checkpoint: Checkpoint, seen: list[Mark]) -> None:
+        checkpoint.begin(self._signature, self._source.length)
         for mark in seen:
             checkpoint.note_items(*mark)
         for first, values in self._outcomes.runs():
             checkpoint.note_values(first, values)
         self._outcomes.note = checkpoint.note_values
 
-    def _signature(self, fn: Callable[..., Any]) -> bytes:
+    def _signature_of(self, fn: Callable[..., Any]) -> bytes:
         # The methods of the items are code of the job, too.
         try:
             return signature((fn, type(self._source.item(0))))

@@ -219,18 +219,14 @@ class Crew:
             if worker.chunk is None:
                 self.dismiss(worker)
 
-    def end_all(self) -> None:
-        """End the workers now, with what they run."""
+    def give_up(self) -> None:
+        """End the workers now, with what they run; start none before there is something new."""
+        self._failed_starts = 0
+        self._replace_later = True
         for worker in self.workers:
             worker.kill()
             worker.chunk = None
             self._stop_hearing(worker)
-
-    def give_up(self) -> None:
-        """End the workers, and start none before there is something new to do."""
-        self._failed_starts = 0
-        self._replace_later = True
-        self.end_all()
 
     def _kill(self, worker: WorkerProcess) -> None:
         if worker in self.workers:

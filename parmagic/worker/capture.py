@@ -47,7 +47,7 @@ class Capture:
         self._flushed = time.monotonic()
 
     def install(self) -> None:
-        """Replace this process's streams, unless they are ours."""
+        """Replace this process's streams, also those that an item has set."""
         sys.stdout, sys.stderr = self._streams
 
     def add(self, stream: str, text: str) -> None:
