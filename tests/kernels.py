@@ -23,6 +23,8 @@ ensure_event_loop()  # which jupyter_client would make in the first test, for go
 
 MOST_SECONDS = 30.0
 
+VIEW = "application/vnd.jupyter.widget-view+json"
+
 _STREAMS = ("stream", "stream")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _MAGIC = "magics_manager.registry['ParMagic']"
@@ -289,6 +291,14 @@ class Cell:
         return [each["data"] for each in self._contents("update_display_data")]
 
     @property
+    def shown(self) -> list[dict[str, Any]]:
+        """What stays to be seen of its displays: the last bundle of each, if it is not empty."""
+        last: dict[object, dict[str, Any]] = {}
+        for number, each in enumerate(self._contents("display_data", "update_display_data")):
+            last[each["transient"].get("display_id", number)] = each["data"]
+        return [bundle for bundle in last.values() if any(bundle.values())]
+
+    @property
     def display_ids(self) -> set[str]:
         """The ids of all that it displayed or updated."""
         shown = self._contents("display_data", "update_display_data")
@@ -316,3 +326,17 @@ class Cell:
     def page(self) -> str:
         """What ``name?`` shows beside the notebook."""
         return plain("".join(each["data"]["text/plain"] for each in self.reply["payload"]))
+
+
+def button_of(cell: Cell) -> str:
+    """Return the id of the button's model, once it is drawn."""
+    cell.wait_for(lambda cell: any(VIEW in bundle for bundle in cell.displays))
+    views: list[Any] = [bundle[VIEW] for bundle in cell.displays if VIEW in bundle]
+    return str(views[0]["model_id"])
+
+
+def click(kernel: Kernel, comm: str) -> None:
+    """Send what a front end sends for a click, on the channel of the cells."""
+    content = {"comm_id": comm, "data": {"method": "custom", "content": {"event": "click"}}}
+    message = kernel.client.session.msg("comm_msg", content)
+    kernel.client.shell_channel.send(message)

@@ -1,4 +1,4 @@
-"""The house: six floors, imports that point down, no circle, and light workers."""
+"""The house: seven floors, imports that point down, no circle, and light workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support import ROOT
 
 import parmagic
 
-FLOORS = ["worker", "pool", "report", "checkpoint", "mapping", "notebook"]
+FLOORS = ["worker", "pool", "backends", "report", "checkpoint", "mapping", "notebook"]
 PACKAGE = ROOT / "parmagic"
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

@@ -26,6 +26,9 @@ import parmagic
 xs, zs = range(6), [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
 pool = ThreadPool(2)
 
+class multiprocessing:
+    Pool = ThreadPool
+
 def f(x):
     return x * x
 

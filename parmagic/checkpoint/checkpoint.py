@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from parmagic.checkpoint.entry import Kind
 from parmagic.checkpoint.journal import Journal
 from parmagic.checkpoint.place import CheckpointError
-from parmagic.checkpoint.warning import warn_user
+from parmagic.pool.warning import warn_user
 from parmagic.worker.text import full_type_name, safe_str
 
 __all__ = ["Checkpoint", "CheckpointError", "Mark"]

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from parmagic.checkpoint.database import Damaged, connect
 from parmagic.checkpoint.entry import Entry, Kind
 from parmagic.checkpoint.place import SIDES, CheckpointError, check_place
-from parmagic.checkpoint.warning import warn_user
+from parmagic.pool.warning import warn_user
 from parmagic.report.units import count
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Floor 5: one map, whatever runs it."""
+"""Floor 6: one map, whatever runs it."""

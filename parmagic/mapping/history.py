@@ -99,10 +99,15 @@ def find_unfinished(what: str, origin: Origin | None) -> Any | None:
     Raises
     ------
     ResumeError
-        The last job of all is unfinished, and is another one: it may well be meant.
+        The job still runs; or the last of all is unfinished, and is another one: it may well
+        be meant.
     """
     with _lock:
         newest_first = [job for job in reversed(jobs) if job.done()]
+        running = [job for job in jobs if not job.done()]
+    for job in running:
+        if _is_run_again(job.origin, origin):
+            raise ResumeError.running(job.what)
     if not newest_first:
         return None
     if origin is None:
@@ -114,6 +119,12 @@ def find_unfinished(what: str, origin: Origin | None) -> Any | None:
         if any(is_same(each, origin) for each in _finished):
             return None
     return _last(what, newest_first[0])
+
+
+def _is_run_again(one: Origin | None, other: Origin | None) -> bool:
+    if one is None or other is None:
+        return False
+    return _same_cell(one, other) or (other.cell is None and _same_header(one, other))
 
 
 def _same_cell(one: Origin, other: Origin) -> bool:

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextvars import copy_context
-from dataclasses import replace
+from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
+from parmagic.mapping.awaiting import wait_for
 from parmagic.mapping.backlog import Backlog
 from parmagic.mapping.history import Origin, find_unfinished, remember
+from parmagic.mapping.logbook import Entry, logbook
+from parmagic.mapping.new_run import Run, new_run
 from parmagic.mapping.options import Options
-from parmagic.mapping.outcomes import Outcomes
+from parmagic.mapping.outcome import Outcome
+from parmagic.mapping.outcomes import PENDING, Outcomes
 from parmagic.mapping.past import Past
-from parmagic.mapping.pool_run import PoolRun
-from parmagic.mapping.results import Results, preview
+from parmagic.mapping.record import Record
+from parmagic.mapping.results import Results
 from parmagic.mapping.resume import Kept, ResumeError
-from parmagic.mapping.room import Room
-from parmagic.mapping.serial_run import SerialRun
 from parmagic.mapping.source import source_of
-from parmagic.mapping.summary import summary
-from parmagic.mapping.tries import Tries
-from parmagic.mapping.usage import Usage
-from parmagic.pool.default import default_pool
-from parmagic.pool.executor import ProcessPoolExecutor
-from parmagic.pool.payload import Payload
+from parmagic.mapping.standing import Standing
+from parmagic.mapping.stream import stream
+from parmagic.pool.broken import PoolBroken
+from parmagic.pool.output import show
 from parmagic.report import html, text
-from parmagic.report.report import Report, State
+from parmagic.report.report import Report
 from parmagic.report.units import count
+from parmagic.worker.bodies import set_slot, slot
+from parmagic.worker.capture import Output
 from parmagic.worker.errors import WorkerDied, add_note
 from parmagic.worker.function import of_one_argument
-from parmagic.worker.loop import inside_worker
+from parmagic.worker.random_numbers import seeded
 from parmagic.worker.text import safe_repr
 
 T = TypeVar("T")
@@ -52,7 +55,9 @@ _ADVICE = Advice(*3 * ["resume=True runs the rest."])
 class Job(Future[Results[T]]):
     """The call of one function on many items.
 
-    A `concurrent.futures.Future` of its `Results`, and awaitable. What has finished
+    A `concurrent.futures.Future` of its `Results`, and awaitable; ``async for outcome in
+    job`` gives each item as it finishes. Who cancels the asyncio task that awaits the job
+    cancels the job; ``await asyncio.shield(job)`` only waits for it. What has finished
     stays here, whatever becomes of the rest: `values`, `errors` and `pending` say how
     far it is, `rerun` runs one item again, and another job may resume it.
 
@@ -68,11 +73,17 @@ class Job(Future[Results[T]]):
         The job in the user's words, for reports.
     origin
         The cell that it comes from; None in a script.
+    targets
+        The names that an item has in the loop; empty for a function.
     advice
         How to go on, for the note under the exception.
+    called
+        Under which name the user finds it.
     look_up
         Called with the job while it runs, in the thread that drives it, ten times a
         second and more.
+    echo
+        Called with what items print and display, as it comes.
     """
 
     def __init__(
@@ -83,8 +94,11 @@ class Job(Future[Results[T]]):
         *,
         what: str | None = None,
         origin: Origin | None = None,
+        targets: Sequence[str] = (),
         advice: Advice = _ADVICE,
+        called: str = "parmagic.jobs[-1]",
         look_up: Callable[[Job[T]], None] | None = None,
+        echo: Callable[[Output], None] = show,
     ) -> None:
         super().__init__()
         self.fn = fn
@@ -94,20 +108,25 @@ class Job(Future[Results[T]]):
         )
         self.origin = origin
         self._advice = advice
+        self._called = called
         self._source = source_of(items)
         self.outcomes = Outcomes(self._source.length)
         self._past = Past(self._source, self.outcomes)
-        self._usage = Usage()
+        self.record = Record(self._source, self.outcomes.errors, targets)
+        self._standing = Standing(self.what, self.outcomes, self.record)
         self._look_up = look_up
-        self._run: PoolRun | SerialRun | None = None
-        self._pool: ProcessPoolExecutor | None = None
-        self._state_now: State = "running"
+        #: What is called with no argument, in whatever thread, when items have finished.
+        self.listeners: list[Callable[[], object]] = []
+        self._echo = echo
         self._cancelled = False
+        self._interrupted = False
+        self._traceback: TracebackType | None = None
+        self._entry: Entry | None = None
 
     @property
     def succeeded(self) -> bool:
         """Whether every item has a value."""
-        return self._state_now == "done" and not self.outcomes.errors
+        return self._standing.state == "done" and not self.outcomes.errors
 
     @property
     def values(self) -> dict[int, T]:
@@ -163,7 +182,8 @@ class Job(Future[Results[T]]):
         error = self.outcomes.errors.get(index)
         if error is not None and _is_death(error) and not force:
             raise error
-        value: T = of_one_argument(self.fn, star=self.options.star)(item)
+        call = of_one_argument(self.fn, star=self.options.star)
+        value: T = seeded(call, self.options.seed, index)(item)
         return value
 
     def kept(self) -> Kept:
@@ -193,29 +213,64 @@ class Job(Future[Results[T]]):
             What the first failing item raised, unless ``return_exceptions``.
         """
         __tracebackhide__ = True  # IPython shows the user's frames only
+        self.begin()
+        return self._finish()
+
+    def begin(self) -> None:
+        """Take the function as it is now, and what an earlier job has finished.
+
+        Raises
+        ------
+        PayloadError, ResumeError
+            As by `run`; the job is over then.
+        """
+        __tracebackhide__ = True
         if not self.set_running_or_notify_cancel():
-            self._state_now = "interrupted"
+            self._standing.state = "interrupted"
             remember(self)
             raise CancelledError
+        try:
+            self._prepare()
+        except BaseException as error:
+            self._past.close()
+            self._give_up(error)
+            self._end_entry()
+            raise
+
+    def _prepare(self) -> None:
+        earlier = self._earlier()
+        kept, in_file = self._kept_of(earlier)
+        backlog = self._past.take_over(kept)
+        remember(self, instead_of=None if in_file else earlier)
+        self._entry = logbook.begin(self)
+        self._standing.run = self._new_run(backlog)
+        if self._cancelled:
+            self.interrupt()
+
+    def _finish(self) -> Results[T]:
+        __tracebackhide__ = True
         try:
             results = self._results()
         except BaseException as error:
             self._give_up(error)
             raise
+        finally:
+            self._end_entry()
         self.set_result(results)
         return results
 
     def _results(self) -> Results[T]:
         __tracebackhide__ = True
-        earlier = self._earlier()
         try:
-            kept, in_file = self._kept_of(earlier)
-            backlog = self._past.take_over(kept)
-            remember(self, instead_of=None if in_file else earlier)
-            self._drive(backlog)
+            self._drive()
         finally:
             self._past.close()
         return self._conclude()
+
+    def _end_entry(self) -> None:
+        if self._entry is not None:
+            self._entry.end()
+            self._entry = None
 
     def _earlier(self) -> Job[T] | None:
         asked = self.options.resume
@@ -224,31 +279,43 @@ class Job(Future[Results[T]]):
     def _kept_of(self, earlier: Job[T] | None) -> tuple[Kept | None, bool]:
         """Return what there is more of, and whether that comes from the file."""
         path, resumed = self.options.checkpoint, bool(self.options.resume)
-        held = None if path is None else self._past.open(path, self.fn, resumed=resumed)
+        held = None if path is None else self._open(path, resumed=resumed)
         kept = None if earlier is None else earlier.kept()
         if held is None or (kept is not None and kept.values_count >= held.values_count):
             return kept, False
         return held, True
 
+    def _open(self, path: str | os.PathLike[str], *, resumed: bool) -> Kept | None:
+        return self._past.open(path, self.fn, resumed=resumed, seed=self.options.seed)
+
     def _give_up(self, error: BaseException) -> None:
-        self._usage.end()
-        if self._state_now == "running":
-            self._state_now = "failed"
+        self.record.usage.end()
+        if isinstance(error, PoolBroken) and self.outcomes.done:
+            add_note(error, self.how_to_go_on())
+        if self._standing.state == "running":
+            self._standing.state = "failed"
+        self._traceback = slot(error, "__traceback__")
         self.set_exception(error)
 
     def start(self) -> Job[T]:
-        """Drive the job in a thread of its own, and return at once."""
-        # What its items print belongs to the cell that started it.
-        drive = copy_context().run
-        thread = threading.Thread(
-            target=drive, args=(self._run_quietly,), name="parmagic-job", daemon=True
-        )
-        thread.start()
+        """Drive the job in a thread of its own, and return at once.
+
+        The function is taken as it is now, whatever becomes of its variables afterwards.
+        """
+        if not self.running():
+            with contextlib.suppress(Exception):  # the future has it
+                self.begin()
+        if not self.done():
+            # What its items print belongs to the cell that started it.
+            drive = copy_context().run
+            threading.Thread(
+                target=drive, args=(self._finish_quietly,), name="parmagic-job", daemon=True
+            ).start()
         return self
 
-    def _run_quietly(self) -> None:
+    def _finish_quietly(self) -> None:
         with contextlib.suppress(BaseException):  # the future has it
-            self.run()
+            self._finish()
 
     def cancel(self) -> bool:
         """Stop the job; what has finished stays in `outcomes`. False if it is over."""
@@ -257,88 +324,103 @@ class Job(Future[Results[T]]):
         if self.done():
             return False
         self._cancelled = True
-        if self._run is not None:
-            self._run.interrupt()
+        self.interrupt()
         return True
+
+    def interrupt(self) -> None:
+        """Stop the job as Jupyter's Interrupt does. For any thread."""
+        run = self._standing.run
+        if run is not None:
+            run.interrupt()
+
+    def result(self, timeout: float | None = None) -> Results[T]:
+        """Return the results, when they are there, or raise what kept them from coming."""
+        __tracebackhide__ = True
+        self.exception(timeout)
+        return super().result()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what kept the results from coming; None if they came."""
+        error = super().exception(timeout)
+        if error is not None:
+            # Each time that it is raised it gains frames, of who has asked for it.
+            set_slot(error, "__traceback__", self._traceback)
+        return error
 
     def cancelled(self) -> bool:
         """Tell whether the job was cancelled."""
         return super().cancelled() or (self._cancelled and self.done())
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it is over because somebody cancelled or interrupted it."""
+        return self.cancelled() or (self._interrupted and self.done())
+
     def __await__(self) -> Generator[Any, None, Results[T]]:
-        import asyncio  # 25 ms, which a script need not spend
+        return wait_for(self)
 
-        return asyncio.wrap_future(self).__await__()
+    def __aiter__(self) -> AsyncIterator[Outcome]:
+        return stream(self)
 
-    def _drive(self, backlog: Backlog) -> None:
-        tries = Tries(
-            self.outcomes,
-            backlog,
-            retries=self.options.retries,
-            keep_going=self.options.return_exceptions,
-        )
-        in_kernel = self.options.serial or inside_worker()
-        run = self._serial_run if in_kernel else self._pool_run
-        self._run = run(backlog, tries)
-        if self._cancelled:
-            self._run.interrupt()
-        self._run.run()
+    def outcome(self, index: int) -> Outcome:
+        """Return what became of one item so far."""
+        error = self.outcomes.errors.get(index)
+        values = self.outcomes.values
+        value = values[index] if error is None and index < len(values) else None
+        return self.record.outcome(index, None if value is PENDING else value, error)
 
-    def _serial_run(self, backlog: Backlog, tries: Tries) -> SerialRun:
-        star, look_up = self.options.star, self._looked_up
-        return SerialRun(self.fn, backlog, tries, self._usage, star=star, look_up=look_up)
-
-    def _pool_run(self, backlog: Backlog, tries: Tries) -> PoolRun:
-        self._pool = default_pool(self.options.workers)
-        self._usage.warm = self._pool.warm
-        dispatcher = self._pool.dispatcher
-        return PoolRun(
-            dispatcher,
-            self._payload(),
-            backlog,
-            tries,
-            self._usage,
-            chunksize=self.options.chunksize,
-            room=Room(self.options.memory_limit, lambda: dispatcher.pids),
-            look_up=self._looked_up,
-        )
-
-    def _payload(self) -> Payload:
-        return Payload.of(
+    def _new_run(self, backlog: Backlog) -> Run:
+        return new_run(
             self.fn,
-            star=self.options.star,
-            keep_going=self.options.return_exceptions,
-            timeout_seconds=self.options.timeout,
-            most_bytes=self.options.worker_memory_limit,
+            self.options,
+            backlog,
+            self.outcomes,
+            self.record,
+            look_up=self._looked_up,
+            hear=self._hear,
         )
+
+    def _drive(self) -> None:
+        run = self._standing.run
+        assert run is not None
+        try:
+            run.run()
+            self._interrupted = run.interrupted
+        finally:
+            # It knows us: together we would wait for the garbage collector.
+            self._standing.run = None
 
     def __repr__(self) -> str:
-        return f"<Job {safe_repr(self.what)[1:-1]}: {text.render(self._report())}>"
+        return f"<Job {safe_repr(self.what)[1:-1]}: {text.render(self._standing.summary())}>"
 
     def _repr_html_(self) -> str:
         return html.render(self.report())
 
     def _looked_up(self) -> None:
+        self._standing.note_start()
         if self._look_up is not None:
             self._look_up(self)
+        for listener in list(self.listeners):
+            listener()
 
     def _conclude(self) -> Results[T]:
         __tracebackhide__ = True
-        self._usage.end()
-        assert self._run is not None
-        if self._run.interrupted:
-            self._state_now = "interrupted"
-            raise CancelledError if self._cancelled else KeyboardInterrupt(self._how_to_go_on())
+        self.record.usage.end()
+        if self._interrupted:
+            self._standing.state = "interrupted"
+            raise (CancelledError if self._cancelled else KeyboardInterrupt)(self.how_to_go_on())
         error = self.outcomes.first_error
         if error is not None and not self.options.return_exceptions:
-            self._state_now = "failed"
-            add_note(error, self._how_to_go_on())
+            self._standing.state = "failed"
+            add_note(error, self.how_to_go_on())
             raise error
-        self._state_now = "done"
-        return Results(self.outcomes.with_errors(), self._report())
+        self._standing.state = "done"
+        self.record.settle()
+        return Results(self.outcomes.with_errors(), self._standing.summary(), self.record)
 
-    def _how_to_go_on(self) -> str:
-        kept = f"{count(self.outcomes.done, 'result')} kept in parmagic.jobs[-1]"
+    def how_to_go_on(self) -> str:
+        """Say what is kept of a job that did not finish well, and how to run the rest."""
+        kept = f"{count(self.outcomes.done, 'result')} kept in {self._called}"
         return f"{kept}. {self._advice_now()}"
 
     def _advice_now(self) -> str:
@@ -349,10 +431,20 @@ class Job(Future[Results[T]]):
 
     def report(self) -> Report:
         """Describe the job at this moment."""
-        return replace(self._report(), preview=preview(self.outcomes.first_values()))
+        return self._standing.report()
 
-    def _report(self) -> Report:
-        return summary(self.what, self._state_now, self.outcomes, self._usage, self._pool)
+    def in_short(self) -> Report:
+        """Describe the job, but for what its workers did when, and what its items wrote."""
+        return self._standing.in_short()
+
+    def progress(self) -> Report:
+        """Describe in short how far the job is, for a line that is often repainted."""
+        return self._standing.progress()
+
+    def _hear(self, output: Output, worker: int) -> None:
+        if output:
+            self._standing.hear(output, worker)
+            self._echo(output)
 
 
 def _is_death(error: BaseException) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from parmagic.mapping.job import Job
 from parmagic.mapping.options import Options
 from parmagic.mapping.results import Results
+from parmagic.mapping.source import snapshot
 
 T = TypeVar("T")
 
@@ -26,6 +27,8 @@ def map(
     resume: bool | Job[T] = False,
     checkpoint: str | os.PathLike[str] | None = None,
     serial: bool = False,
+    seed: int | None = None,
+    on: Any = None,
 ) -> Results[T]:
     """Call ``fn`` on every item, in parallel, and return the results in order.
 
@@ -66,11 +69,20 @@ def map(
         It is read with pickle, so it must be your own, and nobody else's to write.
     serial
         Run in this process, one item after the other, so that breakpoints work.
+    seed
+        Give each item random numbers of its own, which depend on the seed and its index
+        alone: those of `random`, ``numpy.random`` and torch, and of every
+        ``np.random.default_rng()`` that ``fn`` makes.
+    on
+        Who runs it: a dask or ipyparallel client, ``"ray"``, an executor, whatever `use` takes;
+        ``"local"`` for the pool of this machine. By default what `use` was told last.
 
     Raises
     ------
     PayloadError
         The function or an item cannot be pickled; the message names what.
+    BackendError
+        What ``on`` names cannot be used, or cannot do what is asked.
     ResumeError
         The items are not those of before, or the function is not that of the checkpoint.
     CheckpointError
@@ -91,6 +103,8 @@ def map(
         resume=resume,
         checkpoint=checkpoint,
         serial=serial,
+        seed=seed,
+        on=on,
     )
     return _job(fn, iterables, options).run()
 
@@ -106,15 +120,28 @@ def map_async(
     return_exceptions: bool = False,
     resume: bool | Job[T] = False,
     checkpoint: str | os.PathLike[str] | None = None,
+    seed: int | None = None,
+    on: Any = None,
     callback: Callable[[Results[T]], object] | None = None,
     error_callback: Callable[[BaseException], object] | None = None,
 ) -> Job[T]:
     """Start `map` and return at once: the `Job` is a future of its results, and awaitable.
 
+    ::
+
+        job = parmagic.map_async(fn, xs)
+        results = await job                 # or job.result(), in a script
+
+        async for outcome in job:           # each item as it finishes
+            print(outcome.index, outcome.value)
+
+    ``fn`` and the variables that it uses are taken as they are now, and so is which items
+    there are; the items themselves should not be changed while the job runs.
+
     Parameters
     ----------
     fn, *iterables, workers, chunksize, timeout, retries, star
-        As for `map`, and so `return_exceptions`, `resume` and `checkpoint`.
+        As for `map`, and so `return_exceptions`, `resume`, `checkpoint`, `seed` and `on`.
     callback, error_callback
         Called with the results, or with the exception, in another thread.
     """
@@ -127,8 +154,10 @@ def map_async(
         return_exceptions=return_exceptions,
         resume=resume,
         checkpoint=checkpoint,
+        seed=seed,
+        on=on,
     )
-    job = _job(fn, iterables, options)
+    job = _job(fn, tuple(snapshot(each) for each in iterables), options)
     if callback is not None or error_callback is not None:
         job.add_done_callback(lambda done: _call_back(done, callback, error_callback))
     return job.start()

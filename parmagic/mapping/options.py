@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 
@@ -13,6 +14,8 @@ class Options:
 
     Attributes
     ----------
+    on
+        A backend as for `parmagic.use`, or "local"; None for the one in use.
     worker_memory_limit
         In bytes: a worker that uses more after an item is replaced by a new one.
     memory_limit
@@ -29,6 +32,8 @@ class Options:
     resume: Any = False
     checkpoint: str | os.PathLike[str] | None = None
     serial: bool = False
+    seed: int | None = None
+    on: Any = None
     worker_memory_limit: int | None = None
     memory_limit: int | None = None
 
@@ -36,10 +41,14 @@ class Options:
         for name in ("workers", "chunksize"):
             self._check(name, at_least=1)
         self._check("retries", at_least=0)
+        if self.seed is not None:
+            index(self.seed)
         if self.timeout is not None and not self.timeout > 0:
             raise ValueError(f"timeout must be more than 0 seconds, not {self.timeout}")
         if self.timeout is not None and self.serial:
             raise ValueError("timeout needs worker processes: leave out serial, or timeout")
+        if self.on is not None and self.serial:
+            raise ValueError("serial runs in this process: leave out on, or serial")
 
     def _check(self, name: str, *, at_least: int) -> None:
         number = getattr(self, name)

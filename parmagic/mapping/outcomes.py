@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -47,6 +48,8 @@ class Outcomes:
         self.done = 0
         self.kept = 0
         self.note: Callable[[int, Sequence[Any]], None] | None = None
+        # Which came when: pairs of the index of a first one, and how many came with it.
+        self._order = array("q")
 
     @property
     def finished(self) -> int:
@@ -75,6 +78,7 @@ class Outcomes:
         self._reach(first)
         self.values[first : first + len(values)] = values
         self.done += len(values)
+        self._order.extend((first, len(values)))
         if self.note is not None:
             self.note(first, values)
 
@@ -84,6 +88,16 @@ class Outcomes:
         self.errors[index] = error
         self.items[index] = item
         self.failed_items[index] = item_repr
+        self._order.extend((index, 1))
+
+    def finished_since(self, count: int) -> Iterator[int]:
+        """Yield the indices of those that have finished after the first ``count``, in that order.
+
+        Others may finish meanwhile, in another thread.
+        """
+        pairs = self._order[::2], self._order[1::2]
+        came = (range(first, first + length) for first, length in zip(*pairs, strict=False))
+        return itertools.islice(itertools.chain.from_iterable(came), count, None)
 
     def runs(self) -> Iterator[tuple[int, list[Any]]]:
         """Yield the values as far as they stand side by side, each with the first's index."""

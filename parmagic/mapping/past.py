@@ -13,6 +13,7 @@ from parmagic.mapping.backlog import Backlog
 from parmagic.mapping.outcomes import Outcomes
 from parmagic.mapping.resume import Kept, ResumeError, resume
 from parmagic.mapping.source import Source
+from parmagic.pool.default import start_up_cell
 from parmagic.pool.interrupts import Interrupts
 
 _UNLIKE_ANY = b""
@@ -37,7 +38,12 @@ class Past:
         self._signature = b""
 
     def open(
-        self, path: str | os.PathLike[str], fn: Callable[..., Any], *, resumed: bool
+        self,
+        path: str | os.PathLike[str],
+        fn: Callable[..., Any],
+        *,
+        resumed: bool,
+        seed: int | None = None,
     ) -> Kept | None:
         """Keep what finishes in the file at ``path``; return what it holds already.
 
@@ -45,6 +51,8 @@ class Past:
         ----------
         resumed
             Whether that counts though ``fn`` is not the function that has made it.
+        seed
+            Of the random numbers of ``fn``, which are part of what it does.
 
         Raises
         ------
@@ -54,7 +62,7 @@ class Past:
             The function has changed.
         """
         self._checkpoint = checkpoint = Checkpoint(path)
-        self._signature = self._signature_of(fn)
+        self._signature = self._signature_of(fn if seed is None else (fn, seed))
         held = Kept(checkpoint.length, checkpoint.marks(), list(checkpoint.values()))
         if not held.values:
             checkpoint.clear()
@@ -89,12 +97,14 @@ class Past:
             checkpoint.note_values(first, values)
         self._outcomes.note = checkpoint.note_values
 
-    def _signature_of(self, fn: Callable[..., Any]) -> bytes:
-        # The methods of the items are code of the job, too.
-        try:
-            return signature((fn, type(self._source.item(0))))
+    def _signature_of(self, fn: object) -> bytes:
+        # What the start-up cell has defined in the workers is code of the job, too,
+        cell = start_up_cell()
+        code = fn if cell is None else (fn, cell)
+        try:  # and so are the methods of the items.
+            return signature((code, type(self._source.item(0))))
         except LookupError:  # they are gone once they were seen, or there is none
-            return signature(fn)
+            return signature(code)
 
     def _note(self) -> Callable[[int, Sequence[Any]], None] | None:
         # What can be looked at again is marked when it is asked for: that costs nothing where

@@ -16,6 +16,14 @@ MOST_GROWTH = 16
 # First touch of memory is slow (15 x): large chunks cost more than they save.
 MOST_BYTES = 16 * 1024 * 1024
 
+# To and from a backend a chunk takes 2 to 20 ms: short items are not to go there one by one, and
+# of long ones the rest is handed back.
+FIRST_ELSEWHERE = 8
+
+# How many items of a coroutine function wait beside each other in a worker: enough to hide
+# the time that servers take, and what they bear from one client.
+MOST_TOGETHER = 32
+
 _WEIGHT = 0.5  # of the newest measurement
 
 
@@ -26,13 +34,20 @@ class ChunkSizer:
     ----------
     fixed
         The user's ``chunksize``, which is kept.
+    first
+        The size to begin with, before any time was measured.
     """
 
-    def __init__(self, fixed: int | None = None) -> None:
+    def __init__(self, fixed: int | None = None, *, first: int = 1) -> None:
         self._fixed = fixed
-        self._size = fixed or 1
+        self._size = fixed or first
         self._item_seconds: float | None = None
         self._item_bytes = 0.0
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the size is not the user's."""
+        return self._fixed is None
 
     @property
     def hand_back_seconds(self) -> float:
@@ -58,6 +73,20 @@ class ChunkSizer:
 
     def _items_in(self, seconds: float) -> int:
         return 1 if self._item_seconds is None else int(seconds / max(self._item_seconds, 1e-9))
+
+
+class TogetherSizer(ChunkSizer):
+    """Share items out that wait beside each other: all at once, if there are few."""
+
+    def __init__(self) -> None:
+        super().__init__(MOST_TOGETHER)
+        self._share: int | None = None
+
+    def size(self, rest: int | None, workers: int) -> int:
+        """Return the size of the next chunk, of ``rest`` items still to be cut."""
+        if self._share is None and rest is not None:
+            self._share = max(1, min(MOST_TOGETHER, -(-rest // workers)))
+        return self._share or MOST_TOGETHER
 
 
 def _blend(old: float | None, new: float) -> float:

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections import deque
+from collections.abc import (
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Sequence,
+    Sized,
+    ValuesView,
+)
 from typing import Any, Protocol
+
+from parmagic.mapping.plain import GONE, is_plain, plain_only
 
 # A generator whose items are slow to make gives what it has, so that no worker waits
 # for a chunk to be full.
 MAKING_SECONDS = 0.01
+
+
+_CONTAINERS = (list, dict, set, deque, KeysView, ValuesView, ItemsView)
+_ARRAYS = {("numpy", "ndarray"), ("parmagic.worker.shared_array", "SharedArray")}
 
 
 class Source(Protocol):
@@ -23,6 +38,9 @@ class Source(Protocol):
     @property
     def seen(self) -> Sequence[Any] | None:
         """The items taken so far, or None if they are gone."""
+
+    def plain(self) -> Sequence[Any]:
+        """Return the items taken so far, with `GONE` for those that are not plain."""
 
     def item(self, index: int) -> Any:
         """Return one item, taken or not.
@@ -46,6 +64,11 @@ def source_of(items: Iterable[Any]) -> Source:
     return IteratedSource(items)
 
 
+def snapshot(items: Iterable[Any]) -> Iterable[Any]:
+    """Return ``items`` such that one may add to them, or take some away, while a job runs."""
+    return list(items) if isinstance(items, _CONTAINERS) else items
+
+
 class SlicedSource:
     """Items that can be sliced."""
 
@@ -61,9 +84,13 @@ class SlicedSource:
         return taken
 
     @property
-    def seen(self) -> Sequence[Any] | None:
+    def seen(self) -> Sequence[Any]:
         """The items taken so far."""
         return self._items[: self._taken]
+
+    def plain(self) -> Sequence[Any]:
+        """Return the items taken so far, with `GONE` for those that are not plain."""
+        return plain_only(self.seen)
 
     def item(self, index: int) -> Any:
         """Return one item."""
@@ -76,6 +103,7 @@ class IteratedSource:
     def __init__(self, items: Iterable[Any]) -> None:
         self.length = _length(items)
         self._iterator = iter(items)
+        self._plain: list[Any] = []
         self._error: BaseException | None = None
 
     def take(self, most: int) -> Sequence[Any]:
@@ -96,6 +124,7 @@ class IteratedSource:
             if not taken:
                 raise
             self._error = error
+        self._plain.extend(each if is_plain(each) else GONE for each in taken)
         return taken
 
     @property
@@ -103,8 +132,14 @@ class IteratedSource:
         """None: they are gone."""
         return None
 
+    def plain(self) -> Sequence[Any]:
+        """Return the items taken so far, with `GONE` for those that are not plain."""
+        return self._plain
+
     def item(self, index: int) -> Any:
-        """Raise LookupError."""
+        """Return one item, if it is a plain value and was taken; such are kept."""
+        if 0 <= index < len(self._plain) and self._plain[index] is not GONE:
+            return self._plain[index]
         raise LookupError(f"item {index} is gone: its iterable gives each item once")
 
     def _prompt_items(self) -> Iterator[Any]:
@@ -126,4 +161,4 @@ def _is_array(items: object) -> bool:
     # Asked by name, so that numpy is not imported for those who do not use it. An array
     # of objects is pickled item by item anyway, and one of no dimension is no sequence.
     kind = type(items)
-    return (kind.__module__, kind.__qualname__) == ("numpy", "ndarray") and items.ndim > 0  # type: ignore[attr-defined]
+    return (kind.__module__, kind.__qualname__) in _ARRAYS and items.ndim > 0  # type: ignore[attr-defined]

@@ -38,16 +38,25 @@ class Tries:
         """Whether an item has failed, and the others are not to run on."""
         return bool(self._outcomes.errors) and not self._keep_going
 
-    def record(self, piece: Piece, values: Sequence[Any], failures: Mapping[int, Failure]) -> None:
+    def record(
+        self,
+        piece: Piece,
+        values: Sequence[Any],
+        failures: Mapping[int, Failure],
+        missing: Sequence[int] = (),
+    ) -> None:
         """Take note of a chunk: the values of its first items, and who has failed of them.
 
         Parameters
         ----------
         failures
             By number within the piece; what stands there in ``values`` counts for nothing.
+        missing
+            The numbers of those that are still to be run.
         """
         start = 0
-        for number in [*sorted(failures), len(values)]:
+        self._backlog.give_back(piece.only(piece.first + number) for number in missing)
+        for number in [*sorted([*failures, *missing]), len(values)]:
             self._outcomes.record(piece.first + start, values[start:number])
             start = number + 1
         for number, failure in failures.items():

@@ -1,1 +1,1 @@
-"""Floor 6: all that knows IPython and ipywidgets."""
+"""Floor 7: all that knows IPython and ipywidgets."""

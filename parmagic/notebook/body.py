@@ -26,9 +26,7 @@ def check_body(
 
 
 def check_statements(body: list[ast.stmt], header: str) -> None:
-    """Raise a UsageError for ``return``, ``yield``, ``await``, ``global`` and ``import *``."""
-    for node, line in awaits(*body):
-        raise _await(node, line)
+    """Raise a UsageError for ``return``, ``yield``, ``global`` and ``import *``."""
     for node in [*own(*body), *_globals(body)]:
         if mistake := _mistake(node, header):
             raise mistake
@@ -151,19 +149,6 @@ def _import(node: ast.ImportFrom, module: str) -> UsageError:
         f"'import *' on line {node.lineno} cannot be used in the body of a loop.",
         ("Name what you use:", f"from {module} import ..."),
         ("or import in a cell above:", f"from {module} import *"),
-    )
-
-
-def _await(node: ast.AST, line: int) -> UsageError:
-    if isinstance(node, ast.Await):
-        return advice(
-            f"'await' on line {line}: an item runs without an event loop.",
-            ("Write:", f"asyncio.run({shown(node.value)})"),
-        )
-    return advice(
-        f"'async' on line {line}: an item runs without an event loop.",
-        ("Put it in a function:", "async def fetch(x): ..."),
-        ("and write:", "asyncio.run(fetch(x))"),
     )
 
 

@@ -82,7 +82,6 @@ def _plan(header: str, cell: ast.Module, shared: Container[str]) -> Plan:
             ("or in a line of its own:", "ys = %parmap f(x) for x in xs"),
         )
     if not header:
-        check_kernel(cell.body)
         return _plan_last(cell) or plan_loop(cell, shared)
     clauses = read_clauses(header)
     return _plan_body(clauses, cell.body, shared) if clauses else _plan_function(header, cell)
@@ -101,6 +100,7 @@ def _plan_body(clauses: Clauses, body: list[ast.stmt], shared: Container[str]) -
         items=ast.Expression(clauses.items),
         function=define(FUNCTION, clauses.parameters, [*clauses.unpacking, *body], line=1),
         star=clauses.star,
+        targets=clauses.targets,
         has_value=has_value,
     )
 
@@ -153,6 +153,7 @@ def _plan_last(cell: ast.Module) -> Plan | None:
             pass
         case _:
             return None
+    check_kernel(above)
     plan = _plan_value(value.elt, Clauses(value.generators))
     return replace(plan, before=ast.Module(above, []), target=target)
 
@@ -173,6 +174,7 @@ def _plan_value(value: ast.expr, clauses: Clauses) -> Plan:
         items=ast.Expression(clauses.items),
         function=_define_expression(clauses.parameters, [*clauses.unpacking, result]),
         star=clauses.star,
+        targets=clauses.targets,
     )
 
 

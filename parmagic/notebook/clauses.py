@@ -55,6 +55,18 @@ class Clauses:
         return [target.id if isinstance(target, ast.Name) else ITEM]
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """What an item, or each part of one that is taken apart, is called."""
+        if not self._is_plain:
+            return tuple(self._names)
+        match self.parts[0].target:
+            case ast.Tuple(elts=elements) | ast.List(elts=elements):
+                starred = any(isinstance(each, ast.Starred) for each in elements)
+                return () if starred or len(elements) < 2 else tuple(map(shown, elements))
+            case target:
+                return (shown(target),)
+
+    @property
     def unpacking(self) -> list[ast.stmt]:
         """The statement, if one is needed, that takes an item apart into the targets."""
         target = self.parts[0].target

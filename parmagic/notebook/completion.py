@@ -9,9 +9,16 @@ from typing import Any
 from IPython import get_ipython
 from IPython.core.completer import SimpleCompletion, context_matcher
 
-from parmagic.notebook.options import PARDEBUG, PARMAP, PARPOOL, Option
+from parmagic.notebook.options import PARDEBUG, PARMAP, PARPANEL, PARPOOL, Option
 
-_OPTIONS = {"%%parmap": PARMAP, "%parmap": PARMAP, "%parpool": PARPOOL, "%pardebug": PARDEBUG}
+_OPTIONS = {
+    "%%parmap": PARMAP,
+    "%parmap": PARMAP,
+    "%%parpool": PARPOOL[:1],
+    "%parpool": PARPOOL,
+    "%parpanel": PARPANEL,
+    "%pardebug": PARDEBUG,
+}
 # A line magic may stand after `ys = `.
 _LINE = re.compile(rf"(?:.*=)?\s*(?P<magic>{'|'.join(_OPTIONS)})\s+(?P<typed>.*)")
 

@@ -16,6 +16,7 @@ from IPython.core.error import UsageError
 
 from parmagic.mapping.history import jobs
 from parmagic.mapping.job import Job
+from parmagic.notebook.start_up import explain_start_up
 from parmagic.notebook.traceback import OwnFrames, show_own_frames_only
 from parmagic.report.units import count
 from parmagic.worker.errors import PayloadError, WorkerDied, add_note
@@ -139,6 +140,7 @@ def _say(line: str) -> None:
 
 def _look_into(shell: Any, error: BaseException) -> None:
     """Open the debugger on the frames of ``error`` that are the user's, or else raise it."""
+    explain_start_up(error)
     frames = _frames_of_items(error)
     if frames is None or not _can_ask(shell):
         add_note(error, _NO_FRAMES if frames is None else _NO_FRONT_END)

@@ -9,6 +9,7 @@ from parmagic.notebook.body import (
     check_changes,
     check_classes,
     check_jumps,
+    check_kernel,
     check_statements,
 )
 from parmagic.notebook.change import Change, changes
@@ -25,6 +26,7 @@ _SNAPSHOTS = {"dict", "len", "list", "range", "set", "sorted", "tuple"}
 
 def plan_loop(cell: ast.Module, shared: Container[str] = ()) -> Plan:
     """Plan a cell with one loop at its top level."""
+    check_kernel([each for each in cell.body if not isinstance(each, ast.For)])
     before, loop, after = _cut(cell.body)
     clauses = Clauses([ast.comprehension(loop.target, loop.iter, [], 0)])
     body, effects = _take_effects(loop, str(clauses), shared)
@@ -33,6 +35,7 @@ def plan_loop(cell: ast.Module, shared: Container[str] = ()) -> Plan:
         before=ast.Module(before, []),
         items=ast.Expression(clauses.items),
         function=define_turn(loop, clauses.parameters[0], body),
+        targets=clauses.targets,
         has_value=False,
         replay=define_replay(effects, loop.lineno),
         changes=tuple(dict.fromkeys(effect.name for effect in effects)),

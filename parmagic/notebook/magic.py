@@ -1,16 +1,12 @@
-"""The magics: take the line apart, make a job of the cell, run it, show its report."""
+"""The magics: their manuals, and who does what they say."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from inspect import ismodule
-from itertools import takewhile
-from typing import Any, cast
+from functools import cached_property
+from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import (
-    Magics,
     line_cell_magic,
     line_magic,
     magics_class,
@@ -18,74 +14,32 @@ from IPython.core.magic import (
     no_var_expand,
     output_can_be_silenced,
 )
-from traitlets import Bool, Float, Integer
 
 from parmagic.checkpoint.checkpoint import CheckpointError
-from parmagic.mapping.history import Origin
-from parmagic.mapping.job import Advice, Job
-from parmagic.mapping.options import Options
-from parmagic.mapping.results import Results
 from parmagic.mapping.resume import ResumeError
-from parmagic.notebook.cell import FUNCTION, REPLAY, Plan, plan_cell, plan_line
 from parmagic.notebook.debugger import debug_item
-from parmagic.notebook.memory_size import MemorySize
-from parmagic.notebook.options import Line, parse_pardebug, parse_parmap, parse_parpool
-from parmagic.notebook.pool_table import PoolTable
-from parmagic.notebook.progress import LiveLine, NoSurface, Surface, surface_for
-from parmagic.notebook.source import Source
-from parmagic.notebook.traceback import show_own_frames_only
-from parmagic.pool.default import default_pool, stop_default_pool
-
-_ADVICE = Advice(
-    failed="Mend the cell and add --resume to run only the rest; %pardebug looks into the failure.",
-    died="Mend the cell and add --resume to run only the rest.",
-    stopped="Add --resume to run only the rest.",
+from parmagic.notebook.defaults import Defaults
+from parmagic.notebook.options import (
+    parse_pardebug,
+    parse_parmap,
+    parse_parpanel,
+    parse_parpool,
+    parse_start_up,
 )
-
-# What stands before the clauses of a comprehension is its body, which may have been mended.
-_CLAUSES = re.compile(r"^.*?\bfor\b", re.DOTALL)
+from parmagic.notebook.origins import Origins, cell_of, request_of
+from parmagic.notebook.panel.show import Panels
+from parmagic.notebook.parmap import Parmap, first_line_of
+from parmagic.notebook.parpool import change_pool, check_pool_is_ours
+from parmagic.notebook.pool_table import PoolTable
+from parmagic.notebook.source import Source
+from parmagic.notebook.start_up import run_start_up
+from parmagic.notebook.traceback import show_all_frames, show_own_frames_only
+from parmagic.worker.errors import BackendError
 
 
 @magics_class
-class ParMagic(Magics):
-    """The magics, and their defaults: ``%config ParMagic.workers = 4``."""
-
-    shell: Any
-    _turn: tuple[object, int] = (None, 0)  # the run of a cell, and how many jobs it has had
-
-    workers = Integer(
-        None, allow_none=True, min=1, help="How many workers; by default one a processor."
-    ).tag(config=True)
-    chunksize = Integer(
-        None, allow_none=True, min=1, help="Items sent together; by default what takes 50 ms."
-    ).tag(config=True)
-    timeout = Float(
-        None, allow_none=True, min=0.001, help="Seconds that an item may take; by default any."
-    ).tag(config=True)
-    retries = Integer(0, min=0, help="How often an item that failed is tried again.").tag(
-        config=True
-    )
-    worker_memory_limit = MemorySize(
-        None, allow_none=True, help='A worker that uses more is replaced after its item: "2 GB".'
-    ).tag(config=True)
-    memory_limit = MemorySize(
-        None,
-        allow_none=True,
-        help="What the workers may use together, by default what is free: where items are too"
-        " large to run beside each other, fewer do.",
-    ).tag(config=True)
-    return_exceptions = Bool(False, help="Put exceptions in their places, and go on.").tag(
-        config=True
-    )
-    quiet = Bool(False, help="Show no progress and no report.").tag(config=True)
-    progress_after = Float(0.5, help="Seconds until a running cell shows its line.").tag(
-        config=True
-    )
-    live = Bool(
-        None,
-        allow_none=True,
-        help="Whether a running cell repaints its line; by default, where a front end looks on.",
-    ).tag(config=True)
+class ParMagic(Defaults):
+    """The magics, and their defaults."""
 
     @line_cell_magic
     @needs_local_scope
@@ -122,155 +76,48 @@ class ParMagic(Magics):
             --retries COUNT        try an item that failed so many times again
             --star                 call fn(*item): the items are tuples of arguments
             --return-exceptions    put exceptions in their places, and go on
+            --background, --bg     return at once; NAME is the job: ``await job``, job.result()
             --resume               keep what this cell has finished, and run the rest
             --checkpoint PATH      keep results in a file too, and go on from there
+            --seed N               give each item random numbers of its own, the same in every run
             --serial               run in the kernel, one after the other: breakpoints work
+            --explain              say what would be sent, and to how many workers; run nothing
+            --on BACKEND           run it on dask, ray, ipyparallel or an executor: see %parpool?
             -o, --out NAME         bind the results to NAME, as -> NAME does
             -q, --quiet            show no progress and no report
 
         The items run in other processes, which see a copy of the notebook's variables:
-        what an item changes there stays there.
+        what an item changes there stays there. A body may ``await``: the items of a chunk,
+        32 or ``--chunksize``, wait beside each other in their worker.
 
         Nothing that finished is lost: when an item fails or you press Interrupt, the results
         so far stay in ``parmagic.jobs[-1]``. Mend the cell, add ``--resume``, and only the
         rest is run. ``%pardebug`` runs the item that failed under the debugger. With
         ``--checkpoint PATH`` you can go on after a restart of the kernel, too.
 
+        With ``--background`` the next cells run meanwhile, and the line below this one moves
+        on. The name is that of the job: ``results = await job``, ``job.result()``,
+        ``job.cancel()``, ``async for outcome in job``; without a name it is
+        ``parmagic.jobs[-1]``. An exception is shown below this cell, and raised by
+        ``await job``. The function is taken as it is when the cell is run.
+
         Defaults: ``%config ParMagic``.
         """
-        asked = parse_parmap(line, self.shell.user_ns)
+        asked = Parmap(parse_parmap(line, self.shell.user_ns), self, self._origins)
         try:
             if cell is None:
-                return self._run_line(asked, local_ns)
-            return self._run_cell(asked, Source.of_cell(self.shell, f"%%parmap {line}", cell), cell)
-        except (ResumeError, CheckpointError) as error:
+                return asked.line(local_ns)
+            return asked.cell(Source.of_cell(self.shell, f"%%parmap {line}", cell), cell)
+        except (ResumeError, CheckpointError, BackendError) as error:
             raise UsageError(str(error)) from None
         except BaseException as error:
-            show_own_frames_only(error, whole_cell=cell is not None)
+            self._show_frames(error, whole_cell=cell is not None)
             raise
 
-    def _run_line(self, asked: Line, local_ns: dict[str, Any] | None) -> Any:
-        plan = plan_line(asked.rest)
-        source = Source.of_caller(self.shell)
-        assert plan.function is not None
-        fn = source.define_body(plan.function, FUNCTION, local_ns)
-        items = source.evaluate(plan.items, local_ns)
-        return self._bind(asked, asked.name, self._run(fn, items, asked, star=plan.star))
-
-    def _run_cell(self, asked: Line, source: Source, cell: str) -> Any:
-        plan = plan_cell(
-            asked.rest,
-            self.shell.transform_cell(cell),  # so that `!ls` and nested magics work
-            first_line=2 + _blank_lines(cell),  # which that leaves out
-            filename=source.filename,
-            shared={name for name, value in self.shell.user_ns.items() if ismodule(value)},
-        )
-        name = _results_name(asked, plan)
-        if plan.before is not None:
-            source.execute(plan.before)
-        self._check_changes(plan)
-        fn = self._function(plan, source)
-        star = plan.star or asked.options.get("star", False)
-        is_output = name is None and plan.replay is None
-        results = self._run(
-            fn, source.evaluate(plan.items), asked, star=star, cell=True, is_output=is_output
-        )
-        if plan.replay is not None:
-            return _replay(plan, source, results)
-        return self._bind(asked, name, results)
-
-    def _check_changes(self, plan: Plan) -> None:
-        for name in plan.changes:
-            if name not in self.shell.user_ns:
-                raise NameError(f"name {name!r} is not defined")
-
-    def _function(self, plan: Plan, source: Source) -> Callable[..., Any]:
-        if plan.function is not None:
-            return source.define_body(plan.function, FUNCTION)
-        for name in plan.candidates:
-            if callable(self.shell.user_ns.get(name)):
-                return cast(Callable[..., Any], self.shell.user_ns[name])
-        raise UsageError(
-            f"none of {', '.join(plan.candidates)} can be called. Define the function in the cell,"
-            " or write a loop: %%parmap x in xs"
-        )
-
-    def _run(
-        self,
-        fn: Callable[..., Any],
-        items: Any,
-        asked: Line,
-        *,
-        star: bool,
-        cell: bool = False,
-        is_output: bool = True,
-    ) -> Results[Any]:
-        line = LiveLine(self._surface(asked), self.progress_after)
-        options = self._options(asked.options, star)
-        job = Job(
-            fn,
-            items,
-            options,
-            what=asked.rest or "loop",
-            origin=self._origin(asked, cell=cell),
-            advice=_ADVICE,
-            look_up=line.look_up,
-        )
-        try:
-            results = job.run()
-        except (ResumeError, CheckpointError):
-            raise  # nothing was run
-        except BaseException:
-            if cell or line.shown:  # in a line, except may follow
-                line.show_report(job.report())
-            raise
-        if is_output:
-            line.vanish()
-        else:
-            line.show_report(results.report)
-        return results
-
-    def _origin(self, asked: Line, *, cell: bool) -> Origin:
-        request = _request(self.shell)
-        last_run, last_turn = self._turn
-        # The number of the cell stays what it is where a front end keeps no history (nbval).
-        run = request.get("header", {}).get("msg_id") or self.shell.execution_count
-        self._turn = run, last_turn + 1 if run == last_run else 0
-        header = asked.rest if cell else _CLAUSES.sub("", asked.rest)
-        return Origin(request.get("metadata", {}).get("cellId"), header, self._turn[1])
-
-    def _surface(self, asked: Line) -> Surface:
-        return NoSurface() if self._is_quiet(asked) else surface_for(self.shell, self.live)
-
-    def _is_quiet(self, asked: Line) -> bool:
-        return bool(asked.options.get("quiet", self.quiet))
-
-    def _options(self, given: Mapping[str, Any], star: bool) -> Options:
-        serial = given.get("serial", False)
-        return Options(
-            workers=given.get("workers", self.workers),
-            chunksize=given.get("chunksize", self.chunksize),
-            timeout=None if serial else given.get("timeout", self.timeout),
-            retries=given.get("retries", self.retries),
-            star=star,
-            return_exceptions=given.get("return_exceptions", self.return_exceptions),
-            resume=given.get("resume", False),
-            checkpoint=given.get("checkpoint"),
-            serial=serial,
-            worker_memory_limit=self.worker_memory_limit,
-            memory_limit=self.memory_limit,
-        )
-
-    def _bind(self, asked: Line, name: str | None, results: Results[Any]) -> list[Any] | None:
-        if name is None:
-            return list(results) if self._is_quiet(asked) else results
-        self.shell.user_ns[name] = results
-        return None
-
-    @line_magic
+    @line_cell_magic
     @no_var_expand
-    def parpool(self, line: str) -> PoolTable:
-        """Show the pool, or change it.
+    def parpool(self, line: str, cell: str | None = None) -> PoolTable | None:
+        """Show the pool, or change it; or run a cell once in every worker.
 
         ::
 
@@ -278,13 +125,68 @@ class ParMagic(Magics):
             %parpool --workers 4     have 4 from now on
             %parpool --restart       end the workers, with what they run, and start new ones
             %parpool --stop          end the workers; the next use starts new ones
+            %parpool --clear         forget the cell that %%parpool has run
+            %parpool --on client     run what follows on somebody else's workers
+            %parpool --on local      and on those of this machine again
+
+        After ``--on`` comes a variable that holds a dask client, an ipyparallel client or any
+        ``concurrent.futures`` executor; the address of a dask scheduler; ``ray``, once it is
+        initialised; or a name that a package has registered. ``%%parmap --on`` takes the same,
+        for one cell.
+
+        The cell below ``%%parpool`` is run once in every worker, and in every one that replaces
+        it: load there what takes long, such as a model. Its names are there for the functions
+        and cells that the workers run, if the notebook has no variable of that name::
+
+            %%parpool
+            model = load_model("large")
+
+            %%parmap text in texts -> labels
+            model.predict(text)
+
+        What it uses of the notebook is as it is now. When it is run again the workers are
+        replaced, each after what it runs, and so by ``%parpool --clear``.
         """
-        options = parse_parpool(line, self.shell.user_ns).options
-        if options.get("restart") or options.get("stop"):
-            stop_default_pool(kill=bool(options.get("restart")))
-        if "workers" in options or options.get("restart"):
-            default_pool(options.get("workers", self.workers))
+        if cell is not None:
+            self._run_start_up(line, cell)
+            return None
+        try:
+            change_pool(parse_parpool(line, self.shell.user_ns).options, self.workers)
+        except BackendError as error:
+            raise UsageError(str(error)) from None
         return PoolTable.now()
+
+    def _run_start_up(self, line: str, cell: str) -> None:
+        options = parse_start_up(line, self.shell.user_ns).options
+        check_pool_is_ours(["%%parpool"])
+        workers = options.get("workers", self.workers)
+        source = Source.of_cell(self.shell, f"%%parpool {line}", cell)
+        try:
+            run_start_up(self.shell, cell, source, workers, first_line=first_line_of(cell))
+        except BaseException as error:
+            self._show_frames(error, whole_cell=True)
+            raise
+
+    @line_magic
+    @no_var_expand
+    def parpanel(self, line: str) -> None:
+        """Show the panel: run a function over items, watch it, and see the pool, by clicking.
+
+        ::
+
+            %parpanel                show the panel
+            %parpanel --close        close all panels; what there is to see stays as a picture
+
+        It runs a function of the notebook in the background, so the notebook stays free, and
+        shows the ``%%parmap`` cell that does the same, to be copied. Closing it stops no job.
+
+        ``parmagic.panel()`` does the same. Where there are no widgets, it is text.
+        """
+        options = parse_parpanel(line, self.shell.user_ns).options
+        if options.get("close"):
+            self.panels.close_all()
+        else:
+            self.panels.open(cell_of(request_of(self.shell)), self.live)
 
     @line_magic
     @no_var_expand
@@ -314,33 +216,17 @@ class ParMagic(Magics):
         options = parse_pardebug(line, self.shell.user_ns).options
         return debug_item(self.shell, options.get("index"), force=options.get("force", False))
 
+    @cached_property
+    def panels(self) -> Panels:
+        """The panels that are open."""
+        return Panels(self.shell, self.options)
 
-def _request(shell: Any) -> Mapping[str, Any]:
-    """Return the front end's message that asks for this run; empty in a terminal."""
-    request: Mapping[str, Any] = shell.get_parent() if hasattr(shell, "get_parent") else {}
-    return request
+    @cached_property
+    def _origins(self) -> Origins:
+        return Origins(self.shell)
 
-
-def _blank_lines(cell: str) -> int:
-    return len(list(takewhile(str.isspace, cell.splitlines(keepends=True))))
-
-
-def _results_name(asked: Line, plan: Plan) -> str | None:
-    if asked.name is not None and plan.replay is not None:
-        raise UsageError(
-            f"this loop fills the notebook's own variables, so there is nothing to call"
-            f" {asked.name!r}. Leave out '-> {asked.name}'"
-        )
-    if asked.name is not None and not plan.has_value:
-        raise UsageError(
-            f"{asked.name!r} would be a list of None: the cell does not end with an expression."
-            " End it with the value of an item"
-        )
-    return asked.name if asked.name is not None else plan.target
-
-
-def _replay(plan: Plan, source: Source, results: Results[Any]) -> None:
-    assert plan.replay is not None
-    source.define(plan.replay, REPLAY)(results)
-    if plan.after is not None:
-        source.execute(plan.after)
+    def _show_frames(self, error: BaseException, *, whole_cell: bool) -> None:
+        if self.all_frames:
+            show_all_frames(error)
+        else:
+            show_own_frames_only(error, whole_cell=whole_cell)

@@ -46,9 +46,13 @@ PARMAP = (
     Option("--retries", "COUNT", "try an item that failed so many times again"),
     Option("--star", None, "call fn(*item): the items are tuples of arguments"),
     Option("--return-exceptions", None, "put exceptions in their places, and go on"),
+    Option("--background", None, "return at once: the name is that of the job", short="--bg"),
     Option("--resume", None, "keep what this cell has finished, and run the rest"),
     Option("--checkpoint", "PATH", "keep results in a file too, and go on from there"),
+    Option("--seed", "COUNT", "give each item random numbers of its own, the same in every run"),
     Option("--serial", None, "run in the kernel, one after the other: breakpoints work"),
+    Option("--explain", None, "say what would be sent, and to how many workers; run nothing"),
+    Option("--on", "BACKEND", "run it on dask, ray, ipyparallel or an executor: see %parpool?"),
     Option("--out", "NAME", "bind the results to NAME, as -> NAME does", short="-o"),
     Option("--quiet", None, "show no progress and no report", short="-q"),
 )
@@ -56,7 +60,10 @@ PARPOOL = (
     Option("--workers", "N", "have N worker processes from now on"),
     Option("--restart", None, "end the workers, with what they run, and start new ones"),
     Option("--stop", None, "end the workers; the next use starts new ones"),
+    Option("--clear", None, "forget the cell that %%parpool has run in every worker"),
+    Option("--on", "BACKEND", "run what follows on dask, ray, ipyparallel or an executor"),
 )
+PARPANEL = (Option("--close", None, "close all panels; what there is to see stays as a picture"),)
 PARDEBUG = (Option("--force", None, "run it even if it ended its worker, and may end the kernel"),)
 _ITEM = Option("%pardebug", "COUNT", "the index of an item")
 
@@ -81,6 +88,12 @@ def parse_parmap(text: str, namespace: Mapping[str, Any]) -> Line:
     options, rest = _take_options(text.strip().removesuffix(";"), PARMAP, namespace)
     if "timeout" in options and "serial" in options:
         raise UsageError("--timeout needs worker processes: leave out --serial")
+    if "background" in options and "serial" in options:
+        raise UsageError("--serial runs in the kernel, which --background leaves free: keep one")
+    if "explain" in options and "serial" in options:
+        raise UsageError("--serial sends nothing that --explain could list: leave out one of them")
+    if "on" in options and "serial" in options:
+        raise UsageError("--serial runs in the notebook itself: leave out --on")
     rest, name = _take_name(rest)
     out = options.pop("out", None)
     if name is not None and out is not None and name != out:
@@ -94,6 +107,25 @@ def parse_parpool(text: str, namespace: Mapping[str, Any]) -> Line:
     if rest:
         raise UsageError(f"%parpool takes options only, not {rest!r}: {_words(PARPOOL)}")
     return Line(options, rest)
+
+
+def parse_parpanel(text: str, namespace: Mapping[str, Any]) -> Line:
+    """Take the line of ``%parpanel`` apart."""
+    options, rest = _take_options(text.strip(), PARPANEL, namespace)
+    if rest:
+        raise UsageError(f"%parpanel takes options only, not {rest!r}: {_words(PARPANEL)}")
+    return Line(options, rest)
+
+
+def parse_start_up(text: str, namespace: Mapping[str, Any]) -> Line:
+    """Take the line of ``%%parpool`` apart."""
+    line = parse_parpool(text, namespace)
+    if others := [f"--{each}" for each in line.options if each != "workers"]:
+        raise UsageError(
+            f"%%parpool runs its cell in every worker, and takes --workers only. In a cell of its"
+            f" own, write: %parpool {' '.join(others)}"
+        )
+    return line
 
 
 def parse_pardebug(text: str, namespace: Mapping[str, Any]) -> Line:
@@ -169,6 +201,8 @@ def _converted(option: Option, value: str, namespace: Mapping[str, Any]) -> Any:
             return _seconds(option, value, namespace.get(value, value))
         case "PATH":
             return _path(value, namespace)
+        case "BACKEND":
+            return namespace.get(value, value.strip("\"'"))
     return value
 
 

@@ -26,6 +26,8 @@ class Plan:
         first. The first that is callable is to be mapped.
     star
         The items are tuples, to be spread over the function's parameters.
+    targets
+        What an item, or each part of it, is called in the loop.
     has_value
         The function returns a value for the user, so the results can be given a name.
     target
@@ -45,6 +47,7 @@ class Plan:
     function: ast.Module | None
     candidates: tuple[str, ...] = ()
     star: bool = False
+    targets: tuple[str, ...] = ()
     has_value: bool = True
     target: str | None = None
     replay: ast.Module | None = None

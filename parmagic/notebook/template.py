@@ -4,12 +4,18 @@ import ast
 from collections.abc import Iterable
 from typing import TypeVar
 
+from parmagic.notebook.scope import awaits
+
 Tree = TypeVar("Tree", bound=ast.AST)
 
 
 def define(name: str, parameters: Iterable[str], body: list[ast.stmt], line: int) -> ast.Module:
-    """Make a module that defines one function, on the given line of the user's cell."""
-    module = module_of(f"def {name}({', '.join(parameters)}): pass", line)
+    """Make a module that defines one function, on the given line of the user's cell.
+
+    It is a coroutine function if its body awaits something.
+    """
+    kind = "async def" if awaits(*body) else "def"
+    module = module_of(f"{kind} {name}({', '.join(parameters)}): pass", line)
     vars(module.body[0])["body"] = body
     return module
 

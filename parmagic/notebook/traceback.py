@@ -28,6 +28,33 @@ def show_own_frames_only(error: BaseException, *, whole_cell: bool) -> None:
         error._render_traceback_ = OwnFrames(error, whole_cell)  # type: ignore[attr-defined]
 
 
+def show_all_frames(error: BaseException) -> None:
+    """Let IPython show ``error`` with all frames, ours too, for those who look for a fault."""
+    with contextlib.suppress(Exception):
+        error._render_traceback_ = AllFrames(error)  # type: ignore[attr-defined]
+
+
+class AllFrames:
+    """As `OwnFrames`, with nothing left out."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __call__(self) -> list[str]:
+        from IPython import get_ipython
+
+        writer = get_ipython().InteractiveTB
+        before, writer.skip_hidden = writer.skip_hidden, False
+        try:
+            error = self._error
+            lines: list[str] = writer.structured_traceback(
+                type(error), error, error.__traceback__, tb_offset=0
+            )
+            return lines
+        finally:
+            writer.skip_hidden = before
+
+
 class OwnFrames:
     """What IPython calls to show an error; an object, so that the error can still be pickled."""
 

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from itertools import takewhile
 from linecache import getlines
 from types import TracebackType
+from typing import TypeVar
 
 import parmagic
 from parmagic.pool.chunk import ChunkLost
 from parmagic.worker.board import LOADING, RECEIVING, SENDING
 from parmagic.worker.errors import WorkerDied
 from parmagic.worker.frames import Frame, traceback_of
+
+T = TypeVar("T", bound=WorkerDied)
 
 _OURS = os.path.join(os.path.dirname(os.path.abspath(parmagic.__file__)), "")
 # As faulthandler writes a frame; the newest comes first.
@@ -25,8 +28,12 @@ _DOINGS = {LOADING: "loaded the function", RECEIVING: "received", SENDING: "sent
 
 
 def worker_died(
-    lost: ChunkLost, item: int | None = None, item_repr: str | None = None
-) -> WorkerDied:
+    lost: ChunkLost,
+    item: int | None = None,
+    item_repr: str | None = None,
+    *,
+    kind: type[T] = WorkerDied,  # type: ignore[assignment]  # python/mypy#3737
+) -> T:
     """Return the error that says how the worker ended, and what it did.
 
     At a fault in C code it has the traceback of the Python code that led there.
@@ -35,9 +42,12 @@ def worker_died(
     ----------
     item, item_repr
         The item that is to blame, if it is one.
+    kind
+        The error's class.
     """
     doing = "ran" if lost.place is None else _DOINGS.get(lost.place, "ran")
-    died = WorkerDied(lost.worker, lost.exitcode, item, item_repr, doing, lost.last_words.output)
+    died = kind(lost.worker, lost.exitcode, item, item_repr, doing, lost.last_words.output)
+    died.__cause__ = lost.cause
     return died.with_traceback(_traceback(lost.last_words.stack))
 
 

@@ -1,13 +1,20 @@
-"""The pool cannot do its work."""
+"""The pool cannot do its work, or has lost a part of it.
+
+The standard library knows one error for all of this, so that is what these are, too.
+"""
 
 from __future__ import annotations
 
-from concurrent.futures import BrokenExecutor
+from concurrent.futures.process import BrokenProcessPool
 
-from parmagic.worker.errors import ParmagicError
+from parmagic.worker.errors import ParmagicError, WorkerDied
 
 
-class PoolBroken(ParmagicError, BrokenExecutor):
+class CallLost(WorkerDied, BrokenProcessPool):
+    """A worker died while it ran a call. Other calls are not touched, nor is the pool."""
+
+
+class PoolBroken(ParmagicError, BrokenProcessPool):
     """No worker can be started, or all were stopped. The next use of the pool tries again."""
 
     @classmethod

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from parmagic.pool.payload import Payload
 from parmagic.worker.blackbox import LastWords
-from parmagic.worker.memory import Segment
+from parmagic.worker.memory import memory
 from parmagic.worker.messages import Done, Printed, Run
-from parmagic.worker.parcel import wrap
-from parmagic.worker.pickling import dump
+from parmagic.worker.parcel import Shipment
+from parmagic.worker.segment import Segment
 
 _serials = itertools.count(1)
 
 
 class ChunkDone(NamedTuple):
-    """The worker has answered; a descriptor that came along is now the listener's."""
+    """The worker has answered; the segments that its values lie in are the listener's to close.
+
+    Attributes
+    ----------
+    sent, received
+        When the chunk left and the answer came, as ``time.monotonic()`` tells it.
+    """
 
     chunk: Chunk
     done: Done
-    descriptor: int | None
+    segments: tuple[Segment, ...]
     worker: int
+    sent: float
+    received: float
+
+    @property
+    def transfer_seconds(self) -> float:
+        """How long the chunk and its answer were on their way."""
+        there = self.done.started - self.sent
+        back = self.received - self.done.started - self.done.worked_seconds
+        return max(there, 0.0) + max(back, 0.0)
 
     @property
     def nbytes(self) -> int:
@@ -32,9 +46,8 @@ class ChunkDone(NamedTuple):
         return self.chunk.run.parcel.nbytes + self.done.parcel.nbytes
 
     def close(self) -> None:
-        """Close the descriptor."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
+        """Let go of the segments; arrays that lie in them hold them by themselves."""
+        memory.release(*self.segments)
 
 
 class ChunkLost(NamedTuple):
@@ -44,17 +57,28 @@ class ChunkLost(NamedTuple):
     ----------
     place
         The index of the item that it ran, or what else it did, as the board has it: `LOADING`,
-        `RECEIVING`, `SENDING`. None if it had not begun the chunk.
+        `RECEIVING`, `SENDING`; `SOMEWHERE` if nobody knows. None if it had not begun the chunk,
+        or was replaced on request: then the exit code is 0.
+    worker
+        Its number, or what a backend calls it.
+    exitcode
+        None if nobody knows.
     expired
         Whether it was killed because the item's time was over.
+    cause
+        What a backend says of it.
+    shared
+        Whether the worker may have had another chunk, which is to blame.
     """
 
     chunk: Chunk
     place: int | None
-    worker: int
+    worker: int | str
     exitcode: int | None
-    last_words: LastWords
-    expired: bool
+    last_words: LastWords = LastWords()
+    expired: bool = False
+    cause: BaseException | None = None
+    shared: bool = False
 
 
 class ChunkDropped(NamedTuple):
@@ -90,7 +114,7 @@ class Chunk:
 
     payload: Payload
     run: Run
-    segment: Segment | None
+    shipment: Shipment
     listener: Callable[[Event], None]
     begin: Callable[[], bool]
 
@@ -106,12 +130,16 @@ class Chunk:
         hand_back_seconds: float = float("inf"),
     ) -> Chunk:
         """Pickle ``items``, a sequence whose first one has the index ``first`` in the job."""
-        parcel, segment = wrap(*dump(items))
+        shipment = payload.pack(items)
+        parcel = shipment.parcel
         run = Run(payload.job, next(_serials), first, len(items), parcel, hand_back_seconds)
-        return cls(payload, run, segment, listener, begin)
+        return cls(payload, run, shipment, listener, begin)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether its items have what they can wait for others with, such as a queue."""
+        return self.shipment.may_wait
 
     def close(self) -> None:
-        """Give up the descriptor of the items."""
-        if self.segment is not None:
-            self.segment.close()
-            self.segment = None
+        """Let go of the items."""
+        self.shipment.close()

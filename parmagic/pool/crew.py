@@ -17,8 +17,10 @@ from parmagic.pool.broken import PoolBroken
 from parmagic.pool.cpus import usable_cpus
 from parmagic.pool.process import WorkerProcess, in_a_folder
 from parmagic.pool.reactor import Reactor
+from parmagic.pool.start_up import ShownStarts, Starts
 from parmagic.worker.failure import unpack
-from parmagic.worker.messages import Done, FromWorker, Printed, Ready
+from parmagic.worker.messages import Done, FromWorker, Printed, Ready, Released
+from parmagic.worker.segment import Segment
 
 # A worker that was told to end and does not.
 STOP_SECONDS = 2.0
@@ -34,6 +36,7 @@ class WorkerState(NamedTuple):
     pid: int
     state: str
     chunks_done: int
+    items_done: int = 0
 
 
 class Employer(Protocol):
@@ -42,11 +45,14 @@ class Employer(Protocol):
     def has_need(self) -> bool:
         """Tell whether workers are to be there."""
 
+    def needs(self, size: int) -> int:
+        """Tell how many of ``size`` workers are to be there at least."""
+
     def on_ready(self) -> None:
         """Hear that a worker can be given something."""
 
     def on_message(
-        self, worker: WorkerProcess, message: Done | Printed, descriptor: int | None
+        self, worker: WorkerProcess, message: Done | Printed, segments: tuple[Segment, ...]
     ) -> None:
         """Hear what a worker says of its chunk."""
 
@@ -55,6 +61,9 @@ class Employer(Protocol):
 
     def on_broken(self, error: Exception) -> None:
         """Hear that no worker can be started."""
+
+    def on_bad_initializer(self, error: PoolBroken) -> None:
+        """Hear that the initializer fails."""
 
 
 class Crew:
@@ -85,6 +94,8 @@ class Crew:
         self._numbers = 0
         self._failed_starts = 0
         self._replace_later = False
+        self._starts: Starts = ShownStarts()
+        self._starting: dict[int, Starts] = {}
 
     @property
     def warm(self) -> bool:
@@ -99,8 +110,8 @@ class Crew:
     def states(self) -> list[WorkerState]:
         """Describe the workers, by number."""
         return [
-            WorkerState(worker.number, worker.pid, _state(worker), worker.chunks_done)
-            for worker in list(self.workers)
+            WorkerState(each.number, each.pid, _state(each), each.chunks_done, each.items_done)
+            for each in list(self.workers)
         ]
 
     # They come.
@@ -117,7 +128,7 @@ class Crew:
         self.refill()
 
     def _missing(self) -> int:
-        wanted = self.size if self._employer.has_need() else 0
+        wanted = self._employer.needs(self.size) if self._employer.has_need() else 0
         return wanted - sum(not worker.leaving for worker in self.workers)
 
     def _add_workers(self) -> None:
@@ -128,7 +139,9 @@ class Crew:
                 for _ in range(min(self._missing(), self._to_start_at_once())):
                     self._add_worker()
         except OSError as error:  # no descriptors, no processes
-            self._employer.on_broken(PoolBroken.refused(error))
+            refused = PoolBroken.refused(error)
+            self._starts.started(0, refused)
+            self._employer.on_broken(refused)
 
     def _to_start_at_once(self) -> int:
         # While none is ready, one processor is left to the kernel and the tracker, which is an
@@ -142,6 +155,7 @@ class Crew:
         self._numbers += 1
         worker = WorkerProcess(self._numbers, self._initializer)
         self.workers.append(worker)
+        self._starting[worker.number] = self._starts
         watch = self._reactor().watch
         watch.add(worker.channel.inbox, partial(self._hear, worker))
         watch.add(worker.sentinel, partial(self._bury, worker))
@@ -150,24 +164,37 @@ class Crew:
 
     def _hear(self, worker: WorkerProcess) -> None:
         try:
-            all_received = worker.channel.receive()
+            arrivals = worker.receive()
         except (EOFError, OSError):
             self.lose_touch(worker)
             return
-        for message, descriptor in all_received:
-            self._take(worker, message, descriptor)
+        for arrival in arrivals:
+            self._take(worker, arrival.message, arrival.segments)
 
-    def _take(self, worker: WorkerProcess, message: FromWorker, descriptor: int | None) -> None:
+    def _take(
+        self, worker: WorkerProcess, message: FromWorker, segments: tuple[Segment, ...]
+    ) -> None:
         if isinstance(message, Ready):
             self._on_ready(worker, message)
-        else:
-            self._employer.on_message(worker, message, descriptor)
+        elif isinstance(message, Printed) and not worker.ready:
+            self._starting[worker.number].printed(worker.number, message.output)
+        elif not isinstance(message, Released):
+            self._employer.on_message(worker, message, segments)
 
     def _on_ready(self, worker: WorkerProcess, message: Ready) -> None:
+        starts = self._starting[worker.number]
         if message.failure is not None:
+            if worker.leaving:
+                return  # it is not wanted any more, nor is what became of it
             worker.leaving = True
-            self._employer.on_broken(PoolBroken.bad_initializer(unpack(message.failure)))
+            error = unpack(message.failure)
+            starts.started(worker.number, error)
+            self._failed_starts += 1
+            # While others work, a replacement that fails, of a network perhaps, is tried again.
+            if not self.warm or self._failed_starts >= START_ATTEMPTS:
+                self._employer.on_bad_initializer(PoolBroken.bad_initializer(error))
             return
+        starts.started(worker.number, None)
         self._failed_starts = 0
         worker.ready = True
         self._employer.on_ready()
@@ -198,6 +225,24 @@ class Crew:
         if self.workers:
             self.refill()
 
+    def exchange(self, number: int) -> None:
+        """Have a new worker instead of that one: now, whatever it does."""
+        for worker in [each for each in self.workers if each.number == number]:
+            if worker.idle:
+                self.dismiss(worker)
+                self.refill()
+            else:
+                worker.recall()
+
+    def renew(self, initializer: bytes | None, starts: Starts) -> None:
+        """Replace all workers, each after its chunk, by some that call another function first."""
+        self._initializer = initializer
+        self._starts = starts
+        for worker in self.workers:
+            if not worker.leaving:
+                self.dismiss(worker)
+        self.refill_at_once()
+
     def dismiss(self, worker: WorkerProcess) -> None:
         """Let ``worker`` end when it has answered."""
         worker.stop()
@@ -219,13 +264,21 @@ class Crew:
             if worker.chunk is None:
                 self.dismiss(worker)
 
-    def give_up(self) -> None:
-        """End the workers now, with what they run; start none before there is something new."""
+    def give_up(self, *, politely: bool = False) -> None:
+        """End the workers now, with what they run; start none before there is something new.
+
+        Parameters
+        ----------
+        politely
+            By SIGTERM, and those that stay are killed.
+        """
         self._failed_starts = 0
         self._replace_later = True
         for worker in self.workers:
-            worker.kill()
+            worker.kill(politely=politely)
             worker.chunk = None
+            if politely:
+                self.see_off(worker)
             self._stop_hearing(worker)
 
     def _kill(self, worker: WorkerProcess) -> None:
@@ -241,6 +294,7 @@ class Crew:
         worker.close()
         if not worker.ready and not worker.leaving:
             self._count_failed_start(worker)
+        del self._starting[worker.number]
         self._replace(worker)
 
     def _remove(self, worker: WorkerProcess) -> None:
@@ -261,6 +315,7 @@ class Crew:
         self._failed_starts += 1
         if self._failed_starts >= START_ATTEMPTS:
             error = PoolBroken.no_start(self._failed_starts, worker.exitcode)
+            self._starting[worker.number].started(worker.number, error)
             self._employer.on_broken(error)
 
 

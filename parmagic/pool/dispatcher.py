@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from parmagic.pool import idle
 from parmagic.pool.broken import PoolBroken
 from parmagic.pool.chunk import (
     Chunk,
@@ -31,11 +33,15 @@ from parmagic.pool.chunk import (
 )
 from parmagic.pool.clock import GRACE_SECONDS, ItemClock
 from parmagic.pool.crew import Crew, WorkerState
-from parmagic.pool.payload import Payload
+from parmagic.pool.output import show_safely
+from parmagic.pool.payload import Payload, Way
 from parmagic.pool.process import WorkerProcess
 from parmagic.pool.queue import ChunkQueue
 from parmagic.pool.reactor import Reactor
+from parmagic.pool.start_up import Starts
+from parmagic.pool.stock import stock
 from parmagic.worker.messages import Done, Printed
+from parmagic.worker.segment import Segment
 
 
 class Dispatcher:
@@ -44,16 +50,29 @@ class Dispatcher:
     Parameters
     ----------
     size
-        How many workers; they are started at the first chunk, in the background.
+        How many workers; they are started in the background, at the first chunk or by `start`.
     initializer
         A pickled function without parameters that each worker calls first.
     most_chunks
         After how many chunks a worker is replaced; by default never.
+    on_demand
+        Start no more workers than there are chunks, unless told to `start`.
+
+    Attributes
+    ----------
+    broken
+        What the initializer's failure was reported as, if it has failed.
     """
 
     def __init__(
-        self, size: int, initializer: bytes | None = None, most_chunks: int | None = None
+        self,
+        size: int,
+        initializer: bytes | None = None,
+        most_chunks: int | None = None,
+        *,
+        on_demand: bool = False,
     ) -> None:
+        self._on_demand = on_demand
         self._most_chunks = most_chunks
         self._pid = os.getpid()
         self._crew = Crew(size, initializer, self, self._running)
@@ -62,6 +81,9 @@ class Dispatcher:
         self._reactor: Reactor | None = None
         self._closing = False
         self._killed = False
+        self.broken: PoolBroken | None = None
+        self._result_bytes = 0
+        self._looks_after_memory = False
 
     # For any thread.
 
@@ -80,6 +102,20 @@ class Dispatcher:
         """Whether this process is a fork of the one whose pool this is."""
         return self._pid != os.getpid()
 
+    @property
+    def way(self) -> Way:
+        """How functions, items and values get to the workers and back."""
+        return Way.SHARED
+
+    @property
+    def name(self) -> str:
+        """What it is called where it is not our own pool: it is."""
+        return ""
+
+    def names(self) -> dict[int, str]:
+        """Return what workers are called: their numbers say it."""
+        return {}
+
     def states(self) -> list[WorkerState]:
         """Describe the workers, by number."""
         return self._crew.states()
@@ -94,13 +130,33 @@ class Dispatcher:
         """Whether a worker is ready."""
         return self._crew.warm
 
+    def places(self, job: int) -> dict[int, int]:
+        """Return which item each worker runs of ``job``, by the worker's number."""
+        found = {}
+        for worker in list(self._crew.busy):
+            chunk = worker.chunk
+            place = worker.place
+            if chunk is not None and chunk.payload.job == job and place is not None and place >= 0:
+                found[worker.number] = place
+        return found
+
+    def sent(self, job: int) -> dict[int, tuple[int, float]]:
+        """Return the first item of what each worker has of ``job``, and when it was sent."""
+        chunks = [(worker, worker.chunk) for worker in self._crew.busy]
+        return {
+            worker.number: (chunk.run.first, worker.sent)
+            for worker, chunk in chunks
+            if chunk is not None and chunk.payload.job == job
+        }
+
     @property
     def pids(self) -> list[int]:
         """The workers' processes."""
         return [worker.pid for worker in list(self._crew.workers)]
 
     def start(self) -> None:
-        """Start the workers, without waiting for them."""
+        """Start all workers, without waiting for them."""
+        self._on_demand = False
         self._running().post(self._crew.refill)
 
     def submit(self, chunk: Chunk) -> None:
@@ -131,7 +187,25 @@ class Dispatcher:
         self._crew.size = size
         self._running().post(partial(self._crew.fit, size))
 
-    def close(self, *, drop: bool = False, kill: bool = False) -> None:
+    def restart(self, number: int) -> None:
+        """Replace a worker now; what it runs is run again, from its beginning, by another."""
+        self._running().post(partial(self._crew.exchange, number))
+
+    def renew(self, initializer: bytes | None, starts: Starts) -> None:
+        """Replace the workers, each after its chunk, by some that call ``initializer`` first.
+
+        All of them, also where they would else be started on demand.
+
+        Parameters
+        ----------
+        starts
+            Hears of those.
+        """
+        self._on_demand = False
+        self.broken = None
+        self._running().post(partial(self._crew.renew, initializer, starts))
+
+    def close(self, *, drop: bool = False, kill: bool = False, politely: bool = False) -> None:
         """Take no more chunks, and end the workers when all is done.
 
         Parameters
@@ -140,10 +214,13 @@ class Dispatcher:
             Do not run the chunks that wait.
         kill
             Do not wait for those that run either.
+        politely
+            Let these workers know by SIGTERM, and kill only those that stay.
         """
         self._closing = True
         if self._reactor is not None and not self.foreign:
-            self._reactor.post(partial(self._close, drop=drop or kill, kill=kill))
+            end = partial(self._kill, politely=politely) if kill else partial(self._close, drop)
+            self._reactor.post(end)
 
     def join(self, seconds: float | None = None) -> None:
         """Wait until the workers have ended, after `close`."""
@@ -163,9 +240,11 @@ class Dispatcher:
 
     def _new_reactor(self) -> Reactor:
         try:
-            return Reactor(self._finished, self._expecting, self.on_broken)
+            reactor = Reactor(self._finished, self._expecting, self.on_broken, idle.close)
         except OSError as error:  # no descriptors
             raise PoolBroken.refused(error) from error
+        stock.open()
+        return reactor
 
     # For the thread that has the turn, from here on.
 
@@ -207,6 +286,7 @@ class Dispatcher:
         return sum(chunk is not None and chunk.payload is payload for chunk in chunks)
 
     def _send(self, worker: WorkerProcess, chunk: Chunk) -> None:
+        chunk.payload.result_bytes = chunk.payload.result_bytes or self._result_bytes
         try:
             worker.run(chunk)
         except OSError:  # it is gone, or out of reach: its sentinel tells the rest
@@ -214,11 +294,26 @@ class Dispatcher:
         if chunk.payload.load.timeout_seconds is not None:
             ItemClock(self._running().timers, worker, chunk)
 
+    def _look_after_memory(self) -> None:
+        """Give back free segments after a while, as long as there are any, or will be."""
+        if not self._looks_after_memory and idle.there_is_any():
+            self._looks_after_memory = True
+            self._running().timers.add(idle.LOOK_SECONDS, self._trim)
+
+    def _trim(self) -> None:
+        idle.trim()
+        self._looks_after_memory = False
+        self._look_after_memory()
+
     # What the crew says.
 
     def has_need(self) -> bool:
         """Tell whether workers are to be there."""
         return bool(self._queue) or not self._closing
+
+    def needs(self, size: int) -> int:
+        """Tell how many of ``size`` workers are to be there at least."""
+        return min(size, len(self._crew.busy) + len(self._queue)) if self._on_demand else size
 
     def on_ready(self) -> None:
         """Give the workers what waits."""
@@ -228,8 +323,16 @@ class Dispatcher:
 
     def on_broken(self, error: Exception) -> None:
         """Drop all that runs and waits: the pool cannot do it."""
+        self._break(error)
+
+    def on_bad_initializer(self, error: PoolBroken) -> None:
+        """Drop all: no worker will ever be ready."""
+        self.broken = error
+        self._break(error)
+
+    def _break(self, error: Exception, *, politely: bool = False) -> None:
         running = [worker.chunk for worker in self._crew.busy if worker.chunk is not None]
-        self._crew.give_up()
+        self._crew.give_up(politely=politely)
         self._drop([*running, *self._queue.drop_all()], error)
 
     def on_death(self, worker: WorkerProcess) -> None:
@@ -238,27 +341,33 @@ class Dispatcher:
         assert chunk is not None
         lost = ChunkLost(
             chunk,
-            worker.place,
+            None if worker.recalled else worker.place,
             worker.number,
-            worker.exitcode,
+            0 if worker.recalled else worker.exitcode,
             worker.last_words(),
             expired=worker.expired is not None and worker.expired == worker.place,
         )
         _tell(chunk, lost)
 
     def on_message(
-        self, worker: WorkerProcess, message: Done | Printed, descriptor: int | None
+        self, worker: WorkerProcess, message: Done | Printed, segments: tuple[Segment, ...]
     ) -> None:
         """Hear what a worker says of its chunk."""
         if isinstance(message, Done):
-            self._on_done(worker, message, descriptor)
+            self._on_done(worker, message, segments)
         elif worker.chunk is not None:
             _tell(worker.chunk, ChunkPrinted(worker.chunk, message, worker.number))
+        else:  # a thread that an item has left behind
+            show_safely(message.output)
 
-    def _on_done(self, worker: WorkerProcess, done: Done, descriptor: int | None) -> None:
+    def _on_done(self, worker: WorkerProcess, done: Done, segments: tuple[Segment, ...]) -> None:
+        received = time.monotonic()
         chunk = worker.chunk
         assert chunk is not None
-        worker.finish(ends=done.ends)
+        if segments:
+            self._result_bytes = chunk.payload.result_bytes = segments[0].nbytes
+        self._look_after_memory()
+        worker.finish(done.length, ends=done.ends)
         if worker.chunks_done == self._most_chunks:
             self._crew.dismiss(worker)
         self._dispatch()  # before anything else: the worker must not wait
@@ -266,7 +375,7 @@ class Dispatcher:
             self._crew.see_off(worker)
             self._crew.refill()
         self._crew.dismiss_if_needless(worker)
-        _tell(chunk, ChunkDone(chunk, done, descriptor, worker.number))
+        _tell(chunk, ChunkDone(chunk, done, segments, worker.number, worker.sent, received))
 
     # Jobs end.
 
@@ -293,11 +402,11 @@ class Dispatcher:
             worker.forget(payload)
         payload.close()
 
-    def _close(self, *, drop: bool, kill: bool) -> None:
-        if kill:
-            self._killed = True
-            self.on_broken(PoolBroken.stopped())
-            return
+    def _kill(self, *, politely: bool) -> None:
+        self._killed = True
+        self._break(PoolBroken.stopped(), politely=politely)
+
+    def _close(self, drop: bool) -> None:
         if drop:
             self._drop(self._queue.drop_all(), None)
         if not self._queue:

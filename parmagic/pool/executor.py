@@ -2,67 +2,81 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import operator
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from functools import partial
-from operator import itemgetter
+from concurrent.futures import Future
+from multiprocessing.context import BaseContext
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from parmagic.pool import exit
-from parmagic.pool.call import Call
+from parmagic.pool.calls import AnyCalls, Calls
 from parmagic.pool.cpus import usable_cpus
 from parmagic.pool.crew import WorkerState
 from parmagic.pool.dispatcher import Dispatcher
+from parmagic.pool.initializer import pickled_initializer
 from parmagic.pool.ordered import OrderedCalls, batches
 from parmagic.pool.payload import Payload
-from parmagic.worker.function import call
+from parmagic.pool.start_method import check_context
+from parmagic.pool.start_up import Starts
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class ProcessPoolExecutor(Executor):
+# Of the standard library's class it has the name only: who asks for one with isinstance, as
+# adaptive does, is to find it.
+class ProcessPoolExecutor(concurrent.futures.ProcessPoolExecutor):
     """Run calls in a pool of spawned processes, with functions of notebook cells too.
 
-    A drop-in for `concurrent.futures.ProcessPoolExecutor`: functions, lambdas and
-    classes of a notebook or a script travel by value, no ``if __name__ == "__main__"``
-    is needed, and a worker that dies fails its own call only.
+    A drop-in for `concurrent.futures.ProcessPoolExecutor` as Python 3.14 has it: functions,
+    lambdas and classes of a notebook or a script travel by value, no
+    ``if __name__ == "__main__"`` is needed, and a worker that dies fails its own call only.
 
     Parameters
     ----------
     max_workers
-        How many processes; by default the processors that this process may use.
+        How many processes at most, started when there are calls for them; by default the
+        processors that this process may use.
+    mp_context
+        ``multiprocessing.get_context("spawn")``, which it uses anyway.
     initializer, initargs
-        Called in each worker when it starts.
+        Called in each worker when it starts. If that fails, the executor is broken for good.
     max_tasks_per_child
         After how many calls, or chunks of a `map`, a worker is replaced; by default never.
 
     Raises
     ------
     ValueError
-        ``max_workers`` or ``max_tasks_per_child`` is not positive.
+        ``max_workers`` or ``max_tasks_per_child`` is not positive, or ``mp_context`` is another
+        one.
     TypeError
         ``initializer`` cannot be called, or ``max_tasks_per_child`` is no integer.
+    PayloadError
+        ``initializer`` or ``initargs`` cannot be pickled.
     """
 
     def __init__(
         self,
         max_workers: int | None = None,
-        *,
+        mp_context: BaseContext | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
+        *,
         max_tasks_per_child: int | None = None,
     ) -> None:
-        size = usable_cpus() if max_workers is None else max_workers
+        size = usable_cpus() if max_workers is None else operator.index(max_workers)
         if size < 1:
-            raise ValueError(f"max_workers must be 1 or more, not {size}")
-        if initializer is not None and not callable(initializer):
-            raise TypeError("initializer must be callable")
+            raise ValueError(f"max_workers must be greater than 0, not {size}")
+        check_context(mp_context, "mp_context")
         _check_tasks(max_tasks_per_child)
-        self.dispatcher = Dispatcher(size, _pickled(initializer, initargs), max_tasks_per_child)
-        self._calls: Payload | None = None
-        exit.close_at_exit(self.dispatcher)
+        pickled = pickled_initializer(initializer, initargs)
+        self._max_workers = size  # which others read
+        self.dispatcher = Dispatcher(size, pickled, max_tasks_per_child, on_demand=True)
+        self._calls = AnyCalls(self.dispatcher)
+        exit.close_at_exit(self.dispatcher, finish=True)
         # Nobody is left to ask for more; what is submitted still runs.
         weakref.finalize(self, self.dispatcher.close).atexit = False
 
@@ -91,7 +105,16 @@ class ProcessPoolExecutor(Executor):
         if max_workers < 1:
             raise ValueError(f"a pool needs 1 worker or more, not {max_workers}")
         if max_workers != self.max_workers:
+            self._max_workers = max_workers
             self.dispatcher.resize(max_workers)
+
+    def restart(self, number: int) -> None:
+        """Replace a worker now; what it runs is run again, from its beginning, by another."""
+        self.dispatcher.restart(number)
+
+    def renew(self, initializer: Callable[[], object] | None, starts: Starts) -> None:
+        """Replace the workers, each after its chunk, by some that call ``initializer`` first."""
+        self.dispatcher.renew(pickled_initializer(initializer, ()), starts)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Call ``fn(*args, **kwargs)`` in a worker, and return the future of its result.
@@ -99,14 +122,18 @@ class ProcessPoolExecutor(Executor):
         Raises
         ------
         RuntimeError
-            The executor was shut down.
+            The executor was shut down, or the interpreter is about to end.
+        PoolBroken
+            The initializer has failed.
         """
         self._check_open()
-        if self._calls is None:
-            self._calls = Payload.of(call, star=True, keep_going=False)
-        return Call(self.dispatcher, self._calls, [(fn, args, kwargs)], itemgetter(0)).submit()
+        return self._calls.submit(fn, args, kwargs)
 
     def _check_open(self) -> None:
+        if self.dispatcher.broken is not None:
+            raise self.dispatcher.broken
+        if exit.has_begun():
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
         if self.dispatcher.closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
@@ -127,16 +154,19 @@ class ProcessPoolExecutor(Executor):
         chunksize
             How many calls travel together.
         buffersize
-            How many chunks may be on their way; by default all, as in the standard library.
+            How many chunks may be on their way; by default all, and at once. A finite one is
+            what an endless iterable needs.
         """
         if chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
-        if buffersize is not None and buffersize < 1:
-            raise ValueError("buffersize must be None or > 0")
+        _check_buffer(buffersize)
         self._check_open()
-        payload = Payload.of(fn, star=True, keep_going=False)
-        chunks = batches(zip(*iterables, strict=False), chunksize)
-        return OrderedCalls(self.dispatcher, payload, chunks, buffersize).values(timeout)
+        alone = len(iterables) == 1
+        items = iter(iterables[0]) if alone else zip(*iterables, strict=False)
+        payload = Payload.of(fn, star=not alone, keep_going=False)
+        calls = Calls(self.dispatcher, payload)
+        chunks = batches(items, chunksize)
+        return OrderedCalls(calls, chunks, buffersize, self._check_open).values(timeout)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; with ``wait``, return when those submitted have ended.
@@ -150,8 +180,37 @@ class ProcessPoolExecutor(Executor):
         if wait:
             self.dispatcher.join()
 
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Wait for all calls; an Interrupt ends them."""
+        try:
+            if kind is None or not issubclass(kind, KeyboardInterrupt):
+                self.shutdown()
+                return
+        except KeyboardInterrupt:
+            self.kill()
+            raise
+        self.kill()
+
+    def terminate_workers(self) -> None:
+        """End the workers by SIGTERM, and what they run with an error; cancel what waits.
+
+        Those that do not end are killed two seconds later.
+        """
+        self.dispatcher.close(drop=True)
+        self.dispatcher.close(kill=True, politely=True)
+
+    def kill_workers(self) -> None:
+        """End the workers at once, and what they run with an error; cancel what waits."""
+        self.dispatcher.close(drop=True)
+        self.dispatcher.close(kill=True)
+
     def kill(self) -> None:
-        """End all workers now, with what they run."""
+        """End all workers now, with what they run, and wait until they are gone."""
         self.dispatcher.close(kill=True)
         self.dispatcher.join(5)
 
@@ -163,10 +222,8 @@ def _check_tasks(most: int | None) -> None:
         raise ValueError("max_tasks_per_child must be >= 1")
 
 
-def _pickled(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> bytes | None:
-    if initializer is None:
-        return None
-    import cloudpickle
-
-    data: bytes = cloudpickle.dumps(partial(initializer, *initargs), 5)
-    return data
+def _check_buffer(size: int | None) -> None:
+    if size is not None and not isinstance(size, int):
+        raise TypeError("buffersize must be an integer or None")
+    if size is not None and size < 1:
+        raise ValueError("buffersize must be None or > 0")

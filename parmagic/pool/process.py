@@ -8,21 +8,26 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from multiprocessing import process as processes
 from multiprocessing import spawn
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
+from parmagic.pool.custody import Custody
 from parmagic.worker import loop
+from parmagic.worker.arrival import Arrival, arrive
 from parmagic.worker.blackbox import BlackBox, LastWords
 from parmagic.worker.board import CANCELLED, CHUNK, EXPIRED, ITEM, NOTHING, SENDING, Board
-from parmagic.worker.channel import Channel
-from parmagic.worker.messages import Forget, Stop
+from parmagic.worker.channel import Channel, Outgoing, Received
+from parmagic.worker.memory import descriptors_are_scarce
+from parmagic.worker.messages import Forget, Stop, Taken
 
 if TYPE_CHECKING:
     from parmagic.pool.chunk import Chunk
     from parmagic.pool.payload import Payload
+    from parmagic.worker.messages import Load
     from parmagic.worker.surroundings import Surroundings
 
 _context = multiprocessing.get_context("spawn")
@@ -46,6 +51,8 @@ class WorkerProcess:
     ----------
     expired
         The item that was asked to stop because its time was over, if it was the last to be.
+    recalled
+        Whether it was ended to be replaced: what it ran is to run again.
     """
 
     def __init__(self, number: int, initializer: bytes | None = None) -> None:
@@ -55,10 +62,14 @@ class WorkerProcess:
         self.reachable = True
         self._out_of_reach = False
         self.chunk: Chunk | None = None
+        self.sent = 0.0
         self.chunks_done = 0
+        self.items_done = 0
         self.expired: int | None = None
+        self.recalled = False
         self._loaded: set[int] = set()
         self._over: list[int] = []
+        self._custody = Custody()
         self._surroundings: Surroundings | None = None
         self._board = Board.create()
         self._black_box = BlackBox.create()
@@ -117,21 +128,56 @@ class WorkerProcess:
             The worker is gone; its sentinel tells the rest.
         """
         self.chunk = chunk
+        self.sent = time.monotonic()
         self.expired = None
-        if chunk.payload.job in self._loaded:
-            self.channel.send((chunk.run, chunk.segment))
-        else:
-            self._send_with_function(chunk)
-        chunk.close()
+        run, segments = chunk.run, chunk.shipment.segments
+        if descriptors_are_scarce(self.channel.inbox.fileno()):
+            run = run._replace(inline=True)
+        elif chunk.payload.result_bytes:
+            run, segments = self._custody.lend(run, segments, chunk.payload.result_bytes)
+        items = Outgoing(run, segments, chunk.shipment.descriptors)
+        try:
+            if chunk.payload.job in self._loaded:
+                self._send(items)
+            else:
+                shipment = chunk.payload.shipment
+                load = self._load(chunk.payload)
+                self._send(Outgoing(load, shipment.segments, shipment.descriptors), items)
+        finally:
+            chunk.close()
 
-    def _send_with_function(self, chunk: Chunk) -> None:
-        payload = chunk.payload
+    def _send(self, *outgoing: Outgoing) -> None:
+        for each in outgoing:
+            self._custody.begin(each.segments)
+        self.channel.send(*outgoing)
+
+    def _load(self, payload: Payload) -> Load:
         load = payload.load._replace(over=self._take_over())
         if load.surroundings == self._surroundings:
             load = load._replace(surroundings=None)
-        self.channel.send((load, payload.segment), (chunk.run, chunk.segment))
         self._surroundings = payload.load.surroundings
         self._loaded.add(payload.job)
+        return load
+
+    def receive(self) -> list[Arrival]:
+        """Return what it has said.
+
+        Raises
+        ------
+        EOFError, OSError
+            It is gone.
+        """
+        return [self._arrival(received) for received in self.channel.receive()]
+
+    def _arrival(self, received: Received) -> Arrival:
+        arrival = arrive(received, self._custody.find)
+        if any(segment.named for segment in arrival.segments):
+            for segment in arrival.segments:
+                segment.own(segment.named)
+            self._send_quietly(Taken())
+        self._custody.note(arrival.segments)
+        self._custody.end(getattr(arrival.message, "released", ()))
+        return arrival
 
     def forget(self, payload: Payload) -> None:
         """Let the worker free the job's function: at once if it is large, else some time."""
@@ -145,10 +191,11 @@ class WorkerProcess:
         over, self._over = tuple(self._over), []
         return over
 
-    def finish(self, *, ends: bool) -> None:
-        """Note that it has answered, and whether it is on its way out."""
+    def finish(self, items: int, *, ends: bool) -> None:
+        """Note that it has run so many items, and whether it is on its way out."""
         self.chunk = None
         self.chunks_done += 1
+        self.items_done += items
         self.leaving = self.leaving or ends
 
     def cancel(self) -> None:
@@ -173,10 +220,18 @@ class WorkerProcess:
         self.leaving = True
         self._send_quietly(Stop())
 
-    def kill(self) -> None:
-        """End the worker at once."""
+    def kill(self, *, politely: bool = False) -> None:
+        """End the worker at once; politely, by SIGTERM, which an item may have its way with."""
         self.leaving = True
-        self._process.kill()
+        if politely:
+            self._process.terminate()
+        else:
+            self._process.kill()
+
+    def recall(self) -> None:
+        """End the worker at once; nobody is to blame."""
+        self.recalled = True
+        self.kill()
 
     def end_out_of_reach(self) -> None:
         """End a worker that has closed its pipes; one on its way out may finish."""
@@ -186,7 +241,7 @@ class WorkerProcess:
 
     def _send_quietly(self, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(OSError):  # it is gone: its sentinel tells the rest
-            self.channel.send((message, None))
+            self.channel.send(Outgoing(message))
 
     def reap(self) -> None:
         """Take note of how the process has ended."""
@@ -194,6 +249,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Give up all that was for the process, which has ended."""
+        self._custody.close()
         if self.sentinel != self._process.sentinel:
             os.close(self.sentinel)
         self.channel.close()

@@ -17,6 +17,9 @@ class ChunkQueue:
     def __bool__(self) -> bool:
         return bool(self._jobs)
 
+    def __len__(self) -> int:
+        return sum(map(len, self._jobs.values()))
+
     def add(self, chunk: Chunk) -> None:
         """Put ``chunk`` behind those of its job."""
         self._jobs.setdefault(chunk.payload.job, deque()).append(chunk)

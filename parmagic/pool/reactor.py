@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from parmagic.pool.timers import Timers
 from parmagic.pool.watch import Watch
@@ -46,6 +47,8 @@ class Reactor:
         Tells whether anything is under way that will have to be heard.
     on_error
         Takes what a callback raised.
+    on_end
+        Called when the own thread ends.
 
     Attributes
     ----------
@@ -58,6 +61,7 @@ class Reactor:
         finished: Callable[[], bool],
         expecting: Callable[[], bool],
         on_error: Callable[[Exception], None],
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.watch = Watch()
         self.timers = Timers()
@@ -65,6 +69,7 @@ class Reactor:
         self._finished = finished
         self._expecting = expecting
         self._on_error = on_error
+        self._on_end = on_end
         self._commands: deque[Command] = deque()
         self._own_commands: deque[Command] = deque()
         self._turn = threading.Lock()
@@ -80,14 +85,17 @@ class Reactor:
         self._thread.start()
 
     def join(self, seconds: float | None = None) -> None:
-        """Wait until the own thread has ended."""
-        self._thread.join(seconds)
+        """Wait until the own thread has ended; who has the turn, such as a callback, cannot."""
+        if threading.get_ident() not in (self._holder, self._thread.ident):
+            self._thread.join(seconds)
 
     def post(self, command: Command) -> None:
         """Let the thread that has the turn call ``command``, soon."""
         self._commands.append(command)
+        if self._holder == threading.get_ident():
+            return  # a callback's: obeyed at the end of the round, for which nobody need be woken
         self.come_back()
-        if self.ended and self._holder != threading.get_ident():
+        if self.ended:
             self._obey_after_end()
 
     def post_own(self, command: Command) -> None:
@@ -107,8 +115,7 @@ class Reactor:
         self._holder = threading.get_ident()
         try:
             command()
-            if self.ended:  # and nobody else will
-                self._obey(self._commands)
+            self._obey(self._commands)  # those of callbacks, and of others who came meanwhile
         except Exception as error:
             self._on_error(error)
         finally:
@@ -167,6 +174,7 @@ class Reactor:
             self._give_turn()
             if not self.ended:
                 self._stand_aside()
+        self._on_end()
         self.timers.clear()
         self.watch.close()
         self._woken_by.close()
@@ -208,7 +216,9 @@ class Reactor:
         try:
             self._obey(own)
             self._obey(self._commands)
-            self.watch.wait(_shortest(seconds, self.timers.seconds_to_next()))
+            # Commands first: who has cancelled a call must not see it begin when another ends.
+            seconds = _shortest(seconds, self.timers.seconds_to_next())
+            self.watch.wait(seconds, partial(self._obey, self._commands))
             self.timers.fire()
             self._obey(self._commands)
         except Exception as error:

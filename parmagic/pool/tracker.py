@@ -1,7 +1,8 @@
 """multiprocessing's resource tracker: started before it can do harm, stopped if it is ours.
 
 Every spawn starts one. It ignores SIGTERM, and ipykernel's shutdown waits 29 seconds for
-it; and its start unblocks SIGINT in the calling thread. We put nothing in its care.
+it; and its start unblocks SIGINT in the calling thread. We put nothing in its care; what
+others have put there is theirs to give back, and the last of it when the process ends.
 """
 
 from __future__ import annotations
@@ -13,27 +14,35 @@ import time
 
 if sys.platform != "win32":
     # At once, so that a fork of this process never meets them half imported by another thread.
-    from multiprocessing import popen_spawn_posix, resource_tracker  # noqa: F401
+    from multiprocessing import popen_spawn_posix, resource_tracker, util  # noqa: F401
 
 _STOP_SECONDS = 0.5
 
 _ours = False
 
 
+def claim() -> None:
+    """From now on the tracker is ours, unless it runs: a lock or a queue may start it, too."""
+    global _ours
+    if sys.platform != "win32":
+        tracker = resource_tracker._resource_tracker
+        _ours = _ours or getattr(tracker, "_fd", None) is None
+
+
 def start() -> None:
     """Start the tracker, unless it runs."""
-    global _ours
-    if sys.platform == "win32":
-        return
-    tracker = resource_tracker._resource_tracker
-    _ours = _ours or getattr(tracker, "_fd", None) is None
-    resource_tracker.ensure_running()
+    if sys.platform != "win32":
+        claim()
+        resource_tracker.ensure_running()
 
 
 def stop() -> None:
-    """Stop the tracker if `start` started it, at the end of this process."""
+    """Stop the tracker if it is ours, at the end of this process."""
     if sys.platform == "win32" or not _ours:
         return
+    # What locks, queues and managers do at the end of the process, which would come too late:
+    # the tracker unlinks what it has left, and says that it leaked.
+    util._run_finalizers(0)  # type: ignore[attr-defined]
     # Private, and in every CPython from 3.8 on; without it the shutdown is slow, not wrong.
     tracker = resource_tracker._resource_tracker
     descriptor, pid = getattr(tracker, "_fd", None), getattr(tracker, "_pid", None)

@@ -33,9 +33,11 @@ class Watch:
         if self._selector is not None:
             self._selector.unregister(source)
 
-    def wait(self, seconds: float | None) -> None:
-        """Wait at most ``seconds`` and call back for each source that is ready."""
-        for source in self._ready(seconds):
+    def wait(self, seconds: float | None, first: Callback = lambda: None) -> None:
+        """Wait at most ``seconds``, call ``first`` and call back for each source that is ready."""
+        ready = self._ready(seconds)
+        first()
+        for source in ready:
             callback = self._callbacks.get(source)
             if callback is not None:  # an earlier callback may have removed it
                 callback()

@@ -1,24 +1,85 @@
 """A job at one moment, as plain data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from parmagic.report.units import duration
-
-# Where an item takes longer than this from end to end, sending it is not what takes the time.
-_SHORT_ITEM_SECONDS = 0.01
-
+from parmagic.report.lane import Lane
+from parmagic.report.now import WorkerNow
+from parmagic.report.output import ItemOutput
 
 State = Literal["running", "done", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
 class FailedItem:
-    """An item that raised: its place, its short repr, and what it raised."""
+    """An item that raised.
+
+    Attributes
+    ----------
+    item
+        Its short repr.
+    error
+        What it raised: class and message, in one line.
+    kind
+        The class alone.
+    line
+        Where in the user's code: ``line 2``, or ``line 2 of model.py``. Empty if unknown.
+    """
 
     index: int
     item: str
     error: str
+    kind: str = ""
+    line: str = ""
+
+    @property
+    def class_name(self) -> str:
+        """The class of what it raised; taken from ``error`` where ``kind`` is empty."""
+        return self.kind or self.error.partition(":")[0]
+
+    @property
+    def message(self) -> str:
+        """What it raised, without the class."""
+        return self.error.removeprefix(self.class_name).removeprefix(":").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class SlowItem:
+    """One of the items that took longest; ``item`` is its short repr, if it is still known."""
+
+    index: int
+    item: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSpent:
+    """Where the workers' time went: seconds, of all workers together.
+
+    Attributes
+    ----------
+    compute
+        In the function.
+    serialise
+        Unpickling items, and pickling their values.
+    transfer
+        On the way from the kernel and back.
+    start
+        Before the first worker was ready.
+    load
+        Unpickling the function, and importing what it uses.
+    wait
+        The rest: with nothing to do, because the kernel was making or reading items, or
+        because none were left.
+    """
+
+    compute: float
+    serialise: float
+    transfer: float
+    start: float
+    wait: float
+    load: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +105,26 @@ class Report:
         Items of ``done`` whose values were taken over from an earlier job.
     preview
         Short reprs of the first results.
+    failures
+        The first hundred of those that failed.
+    slowest
+        The items that took longest, the slowest first.
+    time
+        Where the workers' time went; None while the job runs, and in the kernel.
+    nbytes
+        How many bytes the items and their values had together.
+    lanes
+        What each worker ran, by time: at most about a thousand bars in all.
+    outputs
+        What the items printed and displayed, by index.
+    left_seconds
+        How long the rest will take, as far as measured times tell; None where nobody can know.
+    now
+        What each worker does while the job runs.
+    backend
+        Whose the workers are, if they are not ours.
+    names
+        What they are called, by number, if they have names.
     """
 
     what: str
@@ -60,6 +141,15 @@ class Report:
     kept: int = 0
     preview: tuple[str, ...] = ()
     failures: tuple[FailedItem, ...] = ()
+    slowest: tuple[SlowItem, ...] = ()
+    time: TimeSpent | None = None
+    nbytes: int = 0
+    lanes: tuple[Lane, ...] = ()
+    outputs: tuple[ItemOutput, ...] = ()
+    left_seconds: float | None = None
+    now: tuple[WorkerNow, ...] = ()
+    backend: str = ""
+    names: Mapping[int, str] = field(default_factory=dict, hash=False)
 
     @property
     def finished(self) -> int:
@@ -79,12 +169,16 @@ class Report:
     @property
     def rate(self) -> float | None:
         """Items a second since the first worker was ready; None before the first item."""
-        return _ratio(self._ran, self._warm_seconds)
+        return _ratio(self.ran, self.warm_seconds)
 
     @property
     def remaining_seconds(self) -> float | None:
-        """How long the rest will take at this rate; None where nobody can know."""
-        if self.state != "running" or self.pending is None or self.rate is None:
+        """How long the rest will take: as measured, or else at this rate; None if unknown."""
+        if self.state != "running":
+            return None
+        if self.left_seconds is not None:
+            return self.left_seconds
+        if self.pending is None or self.rate is None:
             return None
         return self.pending / self.rate
 
@@ -99,44 +193,14 @@ class Report:
         return None if self.speedup is None else self.speedup / self.workers
 
     @property
-    def remark(self) -> str:
-        """One sentence on why a job that is done gained little, or the empty string."""
-        if self.state != "done" or self.speedup is None:
-            return ""
-        if self._items_are_too_short:
-            return self._short_items_remark()
-        if self.start_seconds >= self.wall_seconds / 4:
-            return self._start_remark()
-        return self._overhead_remark() if self.speedup < 0.5 else ""
-
-    @property
-    def _ran(self) -> int:
+    def ran(self) -> int:
+        """Items that this job itself has run, well or badly."""
         return self.finished - self.kept
 
     @property
-    def _warm_seconds(self) -> float:
+    def warm_seconds(self) -> float:
+        """The time since the first worker was ready."""
         return self.wall_seconds - self.start_seconds
-
-    @property
-    def _items_are_too_short(self) -> bool:
-        longest = self._ran * _SHORT_ITEM_SECONDS
-        return self._ran > 1 and self.item_seconds < self._warm_seconds < longest
-
-    def _short_items_remark(self) -> str:
-        each = duration(self.item_seconds / self._ran, digits=2)
-        serial = duration(self.item_seconds, digits=2)
-        return (
-            f"The items are too short to gain from processes: {each} each; "
-            f"a serial loop would have taken {serial}."
-        )
-
-    def _start_remark(self) -> str:
-        start = duration(self.start_seconds, digits=2)
-        return f"{start} of this was the start of the workers: the next cell will not pay it."
-
-    def _overhead_remark(self) -> str:
-        work = duration(self.item_seconds, digits=2)
-        return f"Only {work} of this was the work itself: the rest was making and sending items."
 
 
 def _ratio(part: float, whole: float) -> float | None:

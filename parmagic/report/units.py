@@ -1,9 +1,10 @@
-"""Numbers as people read them: durations, rates and counts."""
+"""Numbers as people read them: durations, sizes, rates and counts."""
 
 from itertools import pairwise
 
 _SECOND_UNITS = ((1, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _LONG_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_SIZE_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 _RATE_UNITS = ((1, "s"), (60, "min"), (3_600, "h"), (86_400, "d"))
 
 
@@ -19,12 +20,25 @@ def about(seconds: float) -> str:
     return f"about {duration(max(_significant(round(seconds), 2), 1))}"
 
 
+def size(nbytes: int) -> str:
+    """Write a number of bytes in two digits: ``740 B``, ``1.2 GB``."""
+    rounded = _significant(nbytes, 2)
+    for bytes_each, unit in _SIZE_UNITS:
+        if rounded >= bytes_each:
+            return f"{_two_digits(rounded / bytes_each)} {unit}"
+    return "0 B"
+
+
+def percent(part: float, whole: float) -> str:
+    """Write a part of a whole: ``94 %``."""
+    return f"{100 * part / whole:.0f} %"
+
+
 def rate(per_second: float) -> str:
     """Write a rate in two digits, per second or, when slow, per minute: ``12,000 items/s``."""
     in_units = [(_significant(per_second * seconds, 2), unit) for seconds, unit in _RATE_UNITS]
     rounded, unit = next((pair for pair in in_units if pair[0] >= 1), in_units[-1])
-    number = f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
-    return f"{number} {_noun(rounded, 'item')}/{unit}"
+    return f"{_two_digits(rounded)} {_noun(rounded, 'item')}/{unit}"
 
 
 def count(number: int, noun: str, *, of: int | None = None) -> str:
@@ -36,6 +50,10 @@ def count(number: int, noun: str, *, of: int | None = None) -> str:
 
 def _significant(number: float, digits: int) -> float:
     return float(f"{number:.{digits}g}")
+
+
+def _two_digits(rounded: float) -> str:
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
 
 
 def _short(seconds: float) -> str:

@@ -6,6 +6,7 @@ Kinds of objects are known by the names of their types, so that nothing is impor
 from __future__ import annotations
 
 import re
+import sys
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -48,6 +49,35 @@ OTHER = Kind(
 )
 
 TOO_DEEP = Kind("", "Pass it in a flatter form, such as a list of its nodes.")
+
+# What processes share, and what people call to make it. Windows gives no handles to a process
+# that runs.
+_MAKER = (
+    "multiprocessing.Manager()"
+    if sys.platform == "win32"
+    else 'multiprocessing.get_context("spawn")'
+)
+_SHARED = (
+    ("multiprocessing.sharedctypes.Synchronized", "Value(...)"),
+    ("multiprocessing.sharedctypes.*", "Array(...)"),
+    ("multiprocessing.synchronize.Barrier", "Barrier(...)"),
+    *(
+        (f"multiprocessing.*.{name}", f"{name}()")
+        for name in ("JoinableQueue", "SimpleQueue", "Queue", "RLock", "Lock", "Condition", "Event")
+    ),
+    *(
+        (f"multiprocessing.synchronize.{name}", f"{name}(...)")
+        for name in ("BoundedSemaphore", "Semaphore")
+    ),
+)
+
+
+def _for_workers(call: str) -> str:
+    if sys.platform == "win32":
+        return f"Make it with {_MAKER}.{call}."
+    # Before Python 3.14 Linux makes them without a name by which others could find them.
+    return f"It is for forked processes only: make it with {_MAKER}.{call}."
+
 
 # The first that includes a type counts: the narrow stand above the wide.
 KINDS = (
@@ -98,9 +128,18 @@ KINDS = (
         "Leave it out: a worker cannot use a pool of the kernel.",
         "Return the results of the pool.",
     ),
+    *(
+        Kind(types, _for_workers(name), "Leave it out: it stays in the process that made it.")
+        for types, name in _SHARED
+    ),
     Kind(
-        "multiprocessing.synchronize.* multiprocessing.queues.* multiprocessing.sharedctypes.*",
-        "Make it with multiprocessing.Manager().",
+        "multiprocessing.connection.*",
+        "Open the connection inside the function.",
+        "Leave it out: it stays in the process that made it.",
+    ),
+    Kind(
+        "multiprocessing.managers.BaseManager",
+        "Pass what it has made, as in manager.dict().",
         "Leave it out: it stays in the process that made it.",
     ),
     Kind(
@@ -110,13 +149,13 @@ KINDS = (
     ),
     Kind(
         "_thread.lock _thread.RLock threading._RLock",
-        "It locks threads, not processes: use multiprocessing.Manager().Lock(), or none.",
+        f"It locks threads, not processes: use {_MAKER}.Lock(), or none.",
         "Leave it out: it locks threads, not processes.",
         noun="a thread lock",
     ),
     Kind(
         "threading.* queue.* _queue.*",
-        "It serves one process: make it with multiprocessing.Manager(), or inside the function.",
+        f"It serves one process: make one with {_MAKER}, or inside the function.",
         "Leave it out: it serves one process.",
     ),
     Kind("functools._lru_cache_wrapper", "Pass the function without its cache: fn.__wrapped__."),

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any, NamedTuple
 
-from parmagic.worker.memory import Segment
+from parmagic.worker.segment import Segment
 
 TEXT_BYTES = 4096
 _HEADER_BYTES = 16

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from parmagic.worker.memory import Segment
+from parmagic.worker.segment import Segment
 
 CHUNK = 0  # serial of the chunk that runs, or NOTHING
 ITEM = 1  # index of the item that runs, or what else the worker does with the chunk
@@ -24,6 +24,10 @@ NOTHING = -1
 LOADING = -2
 RECEIVING = -3
 SENDING = -4
+# A backend does not tell at which item it lost a worker.
+SOMEWHERE = -5
+# All items of the chunk wait, beside each other.
+WAITING = -6
 
 _CELLS = 8
 _BYTES = 8 * _CELLS

@@ -143,11 +143,11 @@ def _proved(shape: Shape, kind: type[BaseException], others: Exceptions) -> byte
 
 
 def _dump(value: object, others: Exceptions) -> bytes:
-    import cloudpickle  # 55 to 80 ms of CPU, once
+    from parmagic.worker.by_value import Pickler  # 55 to 80 ms of CPU, once
 
     numbers = {id(other): number for number, other in enumerate(others)}
     stream = io.BytesIO()
-    pickler = cloudpickle.Pickler(stream, 5)
+    pickler = Pickler(stream, protocol=5)
     if numbers:  # else each object would cost a call
         pickler.persistent_id = lambda part: numbers.get(id(part))
     pickler.dump(value)

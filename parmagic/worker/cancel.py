@@ -22,6 +22,8 @@ from typing import Any
 from parmagic.worker.board import CANCELLED, EXPIRED, ITEM, NOTHING
 
 _AGAIN_SECONDS = 0.001
+# Where a lock is taken in a line of its own, before the block that gives it back.
+_LOCKING = {"multiprocessing.synchronize": ("__enter__",), "multiprocessing.queues": ("get",)}
 _SIGINT = int(_signal.SIGINT)
 
 
@@ -48,6 +50,7 @@ class Cancellation:
         self._stop: Callable[[], None] = _nothing
         self._limited = False
         self._late = False
+        self._postponed: FrameType | None = None
         self._handler = self._on_interrupt  # one object, to be known again
         self.poisoned = False
 
@@ -110,6 +113,10 @@ class Cancellation:
 
         return limited_call
 
+    def limit(self) -> None:
+        """From now on something runs whose time is limited."""
+        self._limited = True
+
     def _try_again(self, lost: sys.UnraisableHookArgs) -> bool:
         """Stop the item a moment later where a ``__del__`` or weakref callback has swallowed it."""
         if lost.exc_type is Expired:
@@ -125,7 +132,11 @@ class Cancellation:
     def _on_interrupt(self, _signum: int, frame: FrameType | None) -> None:
         if _is_inside(self._try_again.__code__, frame):
             _soon_again()  # in there it would be swallowed once more
+        elif _takes_a_lock(frame) and frame is not self._postponed:
+            self._postponed = frame
+            _soon_again()
         else:
+            self._postponed = None
             self._raise_if_cancelled(frame)
 
     def _raise_if_cancelled(self, frame: FrameType | None) -> None:
@@ -160,6 +171,23 @@ def _is_inside(code: CodeType, frame: FrameType | None) -> bool:
     while frame is not None and frame.f_code is not code:
         frame = frame.f_back
     return frame is not None
+
+
+def _takes_a_lock(frame: FrameType | None) -> bool:
+    """Tell whether multiprocessing has a lock, and is not yet where it would give it back.
+
+    Who waits for the lock that another item has is often given it in the moment when both are
+    stopped. It would be locked for ever, and with it the queue that it belongs to.
+    """
+    if frame is None or frame.f_code.co_name not in _LOCKING.get(_module_of(frame), ()):
+        return False
+    owner = frame.f_locals["self"]
+    semaphore = getattr(getattr(owner, "_rlock", owner), "_semlock", None)
+    return semaphore is not None and bool(semaphore._is_mine())  # noqa: SLF001  # nothing else tells
+
+
+def _module_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__"))
 
 
 def _importing(frame: FrameType | None) -> bool:

@@ -8,7 +8,6 @@ lock that others need nor leave half a message for them.
 
 from __future__ import annotations
 
-import os
 import pickle
 import socket
 import sys
@@ -17,27 +16,40 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from parmagic.worker.messages import segments_of
+from parmagic.worker.segment import BESIDE
+
 if TYPE_CHECKING:
-    from parmagic.worker.memory import Segment
+    from collections.abc import Sequence
+
+    from parmagic.worker.segment import Segment, Shipped
 
 
 class Received(NamedTuple):
-    """A message, and the descriptor that came with it."""
+    """A message, the descriptors of the segments that it speaks of, and those beside its parcel.
+
+    One is None if it did not travel, or got lost because this process has too many.
+    """
 
     message: Any
-    descriptor: int | None
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
+    descriptors: tuple[int | None, ...]
+    beside: tuple[int | None, ...] = ()
 
 
-Outgoing = tuple[tuple[Any, ...], "Segment | None"]
+class Outgoing(NamedTuple):
+    """A message, the segments that it speaks of, and the descriptors beside its parcel."""
+
+    message: tuple[Any, ...]
+    segments: Sequence[Segment] = ()
+    beside: Sequence[int] = ()
+
+
+# So many travel at once; Linux takes 253.
+_TOGETHER = 250
 
 
 class Channel:
-    """One end: send messages, with or without a segment, and receive the other end's."""
+    """One end: send messages, with or without segments, and receive the other end's."""
 
     def __init__(
         self, inbox: Connection, outbox: Connection, descriptors: socket.socket | None
@@ -62,10 +74,22 @@ class Channel:
 
     def send(self, *outgoing: Outgoing) -> None:
         """Send messages, all at once: the other end is woken once."""
-        for _, segment in outgoing:  # goes first, so that it is there in time
-            if segment is not None and self._descriptors is not None:
-                socket.send_fds(self._descriptors, [b"\0"], [segment.descriptor])
-        self._outbox.send_bytes(pickle.dumps([message for message, _ in outgoing], 5))
+        for message, segments, beside in outgoing:  # go first, so that they are there in time
+            for shipped, segment in zip(segments_of(message), segments, strict=False):
+                self._send_descriptor(shipped, segment)
+            self._send_beside(beside)
+        self._outbox.send_bytes(pickle.dumps([each.message for each in outgoing], 5))
+
+    def _send_descriptor(self, shipped: Shipped, segment: Segment) -> None:
+        if self._descriptors is not None and shipped.route is BESIDE:
+            socket.send_fds(self._descriptors, [b"\0"], [segment.descriptor])
+
+    def _send_beside(self, descriptors: Sequence[int]) -> None:
+        # Not one by one: the socket is full of 278, and nobody reads before the message comes.
+        for start in range(0, len(descriptors), _TOGETHER):
+            assert self._descriptors is not None
+            together = descriptors[start : start + _TOGETHER]
+            socket.send_fds(self._descriptors, [b"\0"], together)
 
     def receive(self) -> list[Received]:
         """Wait for messages, and return those that were sent at once.
@@ -78,16 +102,25 @@ class Channel:
         return [self._received(message) for message in pickle.loads(self._inbox.recv_bytes())]
 
     def _received(self, message: Any) -> Received:
+        descriptors = tuple(map(self._receive_descriptor, segments_of(message)))
         parcel = getattr(message, "parcel", None)
-        travels_beside = parcel is not None and parcel.in_segment
-        return Received(message, self._receive_descriptor() if travels_beside else None)
+        count = 0 if parcel is None else parcel.descriptors
+        return Received(message, descriptors, self._receive_beside(count) if count else ())
 
-    def _receive_descriptor(self) -> int:
+    def _receive_descriptor(self, shipped: Shipped) -> int | None:
+        return self._receive_some(1)[0] if shipped.route is BESIDE else None
+
+    def _receive_beside(self, count: int) -> tuple[int | None, ...]:
+        parts = (min(_TOGETHER, count - start) for start in range(0, count, _TOGETHER))
+        return tuple(each for part in parts for each in self._receive_some(part))
+
+    def _receive_some(self, count: int) -> list[int | None]:
         assert self._descriptors is not None
-        _, descriptors, _, _ = socket.recv_fds(self._descriptors, 1, 1)
-        if not descriptors:
+        sign, descriptors, _, _ = socket.recv_fds(self._descriptors, 1, count)
+        if not sign:
             raise EOFError
-        return descriptors[0]
+        # The system drops a descriptor where the process may not have one more.
+        return [*descriptors, *[None] * (count - len(descriptors))]
 
     def close(self) -> None:
         """Close this end."""
@@ -104,7 +137,20 @@ class SharedSender:
         self._channel = channel
         self._lock = threading.Lock()
 
-    def send(self, message: tuple[Any, ...], segment: Segment | None = None) -> None:
+    def send(self, message: tuple[Any, ...], segments: Sequence[Segment] = ()) -> None:
         """Send ``message`` whole."""
         with self._lock:
-            self._channel.send((message, segment))
+            self._channel.send(Outgoing(message, segments))
+
+    def try_to_send(self, message: tuple[Any, ...]) -> bool:
+        """Send ``message`` if nothing else is being sent, perhaps by this thread itself.
+
+        A signal's handler, or a ``__del__``, may print at any moment.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._channel.send(Outgoing(message, ()))
+        finally:
+            self._lock.release()
+        return True

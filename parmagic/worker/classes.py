@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -21,7 +22,7 @@ _FILLER = "_class_setstate"
 
 def load(body: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:
     """Unpickle what a worker has sent back."""
-    if _WRITER not in bytes(body):
+    if not re.search(_WRITER, body):
         return pickle.loads(body, buffers=buffers)
     return Unpickler(io.BytesIO(body), buffers=buffers).load()
 

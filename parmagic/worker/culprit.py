@@ -83,7 +83,7 @@ def _reason(whole: object, error: BaseException, *, back: bool, label: Label) ->
     # hide the error that is reported.
     try:
         too_deep = isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError)
-        path = Search(too_deep=too_deep).path(whole)
+        path = Search(too_deep=too_deep, inherits=not back).path(whole)
         if not path or isinstance(path[-1].value, FUNCTIONS):
             return _text(error)
         return f"{_chain(path, label)} {_ending(path[-1].value, too_deep=too_deep, back=back)}"

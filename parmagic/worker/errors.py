@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 from contextlib import suppress
 from functools import lru_cache
@@ -23,8 +24,23 @@ class ParmagicError(Exception):
     """The base of the exceptions that parmagic raises in its own name."""
 
 
-class PayloadError(ParmagicError, TypeError):
-    """The function, an item or a result cannot be sent from one process to another."""
+class PayloadError(ParmagicError, TypeError, pickle.PicklingError):
+    """The function, an item or a result cannot be sent from one process to another.
+
+    Attributes
+    ----------
+    result
+        The repr of the result, if it is one that cannot be sent.
+    reason
+        The repr of the error that pickling it ended in.
+    """
+
+    result = ""
+    reason = ""
+
+
+class BackendError(ParmagicError, ValueError):
+    """A backend cannot be used, or not in this way."""
 
 
 class WorkerDied(ParmagicError, RuntimeError):
@@ -33,9 +49,10 @@ class WorkerDied(ParmagicError, RuntimeError):
     Parameters
     ----------
     worker
-        The number of the worker.
+        The number of the worker; of a backend's, what to call it.
     exitcode
         As `multiprocessing.Process.exitcode` has it: ``-9`` is a death by signal 9.
+        None if nobody knows.
     item
         The index of the item that the worker held, if it held one.
     item_repr
@@ -49,7 +66,7 @@ class WorkerDied(ParmagicError, RuntimeError):
 
     def __init__(
         self,
-        worker: int,
+        worker: int | str,
         exitcode: int | None,
         item: int | None = None,
         item_repr: str | None = None,
@@ -66,7 +83,8 @@ class WorkerDied(ParmagicError, RuntimeError):
         self.output = output
 
     def __str__(self) -> str:
-        end = f"worker {self.worker} {self._end()}{self._while()}. {self._hint()}".rstrip()
+        who = self.worker if isinstance(self.worker, str) else f"worker {self.worker}"
+        end = f"{who} {self._end()}{self._while()}. {self._hint()}".rstrip()
         return end + self._last_lines()
 
     def _end(self) -> str:

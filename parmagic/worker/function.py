@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
+import pickle
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from parmagic.worker.channel import Received
+from parmagic.worker.arrival import Arrival
 from parmagic.worker.messages import Load
 from parmagic.worker.parcel import unwrap
 from parmagic.worker.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from parmagic.worker.async_items import ItemLoop
 
 T = TypeVar("T")
 
@@ -24,33 +29,62 @@ class LoadedFunction:
     one left in the function's globals.
     """
 
-    def __init__(self, received: Received, surroundings: Surroundings | None) -> None:
-        self.load: Load = received.message
+    def __init__(
+        self,
+        arrival: Arrival,
+        surroundings: Surroundings | None,
+        unpickle: Callable[..., Any] = pickle.loads,
+    ) -> None:
+        self.load: Load = arrival.message
+        self._unpickle = unpickle
         self._surroundings = surroundings
-        self._received = received
+        self._arrival = arrival
         self._call: Callable[[Any], Any] | None = None
+        self._loop: ItemLoop | None = None
+
+    def loop(self, cells: memoryview, limit: Callable[[], None]) -> ItemLoop:
+        """Return the event loop of a coroutine function, which is made for the first chunk."""
+        if self._loop is None:
+            from parmagic.worker.async_items import ItemLoop  # asyncio, 25 ms
+
+            limited = self.load.timeout_seconds is not None
+            self._loop = ItemLoop(cells, limit if limited else None)
+        return self._loop
 
     def call(self) -> Callable[[Any], Any]:
         """Return the function as one of one argument; unpickle it at the first call."""
         if self._call is None:
-            self._prepare()
-            fn = unwrap(self.load.parcel, self._received.descriptor, private=True)
-            self._call = of_one_argument(fn, star=self.load.star)
+            if self.load.sources:
+                remember_sources(self.load.sources)
+            arrival = self._arrival
+            fn = unwrap(
+                self.load.parcel,
+                arrival.segments,
+                descriptors=arrival.descriptors,
+                load=self._unpickle,
+            )
+            plain = of_one_argument if self._loop is None else spread
+            self._call = plain(fn, star=self.load.star)
         return self._call
 
     def close(self) -> None:
-        """Give up the descriptor of what the function captured."""
-        self._received.close()
+        """Let go of what the function captured, and of what its items have left open."""
+        if self._loop is not None:
+            self._loop.close()
+        self._call = None
+        self._arrival.close()
+        if self._arrival.descriptors:
+            # It may know itself, and who reads from a pipe waits until nobody can write to it.
+            gc.collect()
 
-    def _prepare(self) -> None:
-        # Whatever an item of an earlier job has changed, such as the folder.
+    def enter(self) -> None:
+        """Have the job's surroundings here: whatever an item of another has changed."""
         if self._surroundings is not None:
             self._surroundings.apply()
-        if self.load.sources:
-            _remember_sources(self.load.sources)
 
 
-def _remember_sources(sources: dict[str, str]) -> None:
+def remember_sources(sources: dict[str, str]) -> None:
+    """Have the text of the notebook's cells at hand, for tracebacks that are made here."""
     import linecache
 
     for filename, source in sources.items():
@@ -64,10 +98,19 @@ def of_one_argument(fn: Callable[..., Any], *, star: bool) -> Callable[[Any], An
 
     A coroutine function is run by an event loop, one item after the other.
     """
-    code = getattr(_innermost(fn), "__code__", None)
-    if code is not None and code.co_flags & _CO_COROUTINE:
-        fn = _in_an_event_loop(fn)
+    return spread(_in_an_event_loop(fn) if is_coroutine_function(fn) else fn, star=star)
+
+
+def spread(fn: Callable[..., Any], *, star: bool) -> Callable[[Any], Any]:
+    """Return ``fn`` itself or, with ``star``, such that the item is its arguments."""
     return (lambda item: fn(*item)) if star else fn
+
+
+def is_coroutine_function(fn: Callable[..., Any]) -> bool:
+    """Tell whether ``fn`` returns what is to be awaited."""
+    fn = _innermost(fn)
+    code = getattr(fn, "__code__", None) or getattr(type(fn).__call__, "__code__", None)
+    return code is not None and bool(code.co_flags & _CO_COROUTINE)
 
 
 def _innermost(fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from parmagic.worker.board import ITEM, SENDING
@@ -28,8 +28,12 @@ class ItemRun:
         One for each item that was run, None for those that failed.
     seconds
         One for each of them; or, in a chunk of more than `CLOCKED_ITEMS`, of all together.
+    began
+        When the first item did, as ``time.monotonic()`` tells it.
     failures
         Which item, counted within the chunk, and why.
+    missing
+        Which of those in `values` were not run to their end: none, where one follows the other.
     """
 
     def __init__(
@@ -38,6 +42,8 @@ class ItemRun:
         self.values: list[Any] = []
         self.seconds: list[float] = []
         self.failures: list[tuple[int, Failure]] = []
+        self.missing: tuple[int, ...] = ()
+        self.began = 0.0
         self._run = run
         self._cells = cells
         self._keep_going = keep_going
@@ -45,6 +51,7 @@ class ItemRun:
         self._ends = float("inf")
         self._next = 0.0
         self._finished: int | None = None
+        self._after_item: Callable[[], None] | None = None
 
     @property
     def too_large(self) -> bool:
@@ -54,12 +61,22 @@ class ItemRun:
     def walk(self, call: Callable[[Any], Any], items: Iterable[Any]) -> None:
         """Call to the end, to the first failure, or until it is time to hand back."""
         numbered = enumerate(items, self._run.first)
-        walk = self._with_clock if self._run.length <= CLOCKED_ITEMS else self._without_clock
+        clocked = self._run.length <= CLOCKED_ITEMS
+        stops = clocked or self._after_item is not None
+        walk = self._with_clock if stops else self._without_clock
+        self.began = monotonic()
         now = perf_counter()
         self._ends = now + self._run.hand_back_seconds
         self._next = self._next_look(now)
         while walk(call, numbered) and self._keep_going:
             pass
+        if not clocked:
+            self.seconds[:] = [sum(self.seconds)]
+
+    def watch(self, after_item: Callable[[], None]) -> None:
+        """Call this after each item from now on; a long chunk that has begun, after its last."""
+        self._after_item = after_item
+        self._next = 0.0
 
     def stop(self) -> None:
         """Begin no other item, and keep only what is finished by now: the job is cancelled.
@@ -76,16 +93,18 @@ class ItemRun:
             self.failures = [each for each in self.failures if 0 <= each[0] < self._finished]
 
     def _next_look(self, now: float) -> float:
+        if self._after_item is not None:
+            return 0.0
         return self._ends if self._most_bytes is None else min(self._ends, now + LOOK_SECONDS)
 
     def refuse(self, error: BaseException) -> None:
         """Note that the items could not be unpickled."""
-        self.failures.append((UNREADABLE, _pack(error)))
+        self.failures.append((UNREADABLE, pack_late(error)))
 
     def fail_all(self, error: BaseException) -> None:
         """Note that the function could not be unpickled, nor any item be run therefore."""
         length = self._run.length if self._keep_going else 1
-        failure = _pack(error)
+        failure = pack_late(error)
         self.values = [None] * length
         self.failures = [(index, failure) for index in range(length)]
 
@@ -107,6 +126,7 @@ class ItemRun:
                 now = clock()
                 note(now - begun)
                 if now > self._next:
+                    now = self._end_item(now)
                     if now > self._ends or self.too_large:
                         break
                     self._next = self._next_look(now)
@@ -125,6 +145,8 @@ class ItemRun:
         try:
             for cells[ITEM], item in numbered:
                 add(call(item))
+            if self._after_item is not None:
+                self._after_item()
         except BaseException as error:
             return self._fail(error)
         finally:
@@ -132,16 +154,28 @@ class ItemRun:
         cells[ITEM] = SENDING
         return False
 
+    def _end_item(self, now: float) -> float:
+        """Do what is to be done after an item, on its time; return the time then."""
+        if self._after_item is None:
+            return now
+        self._after_item()
+        then = perf_counter()
+        self.seconds[-1] += then - now
+        return then
+
     def _fail(self, error: BaseException) -> bool:
         if self._finished is not None:
             return False  # cancelled
-        self.failures.append((len(self.values), _pack(error)))
+        if self._after_item is not None:
+            self._after_item()
+        self.failures.append((len(self.values), pack_late(error)))
         self.values.append(None)
         return True
 
 
-def _pack(error: BaseException) -> Failure:
-    # Imported by the first failure only: a worker starts 2 ms sooner without.
+def pack_late(error: BaseException) -> Failure:
+    """Pack ``error``; what that needs is imported by the first failure."""
+    # A worker starts 2 ms sooner without.
     from parmagic.worker.failure import pack
 
     return pack(error)

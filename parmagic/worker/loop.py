@@ -11,27 +11,35 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import sys
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from parmagic.worker import capture, substitutes
+from parmagic.worker.arrival import Arrival, arrive
 from parmagic.worker.blackbox import BlackBox
 from parmagic.worker.board import CHUNK, ITEM, LOADING, NOTHING, RECEIVING, SENDING, Board
 from parmagic.worker.cancel import Cancellation, Cancelled
 from parmagic.worker.capture import Capture, Output
-from parmagic.worker.channel import Channel, Received, SharedSender
+from parmagic.worker.channel import Channel, SharedSender
 from parmagic.worker.footprint import take_peak
 from parmagic.worker.function import LoadedFunction
 from parmagic.worker.items import ItemRun
 from parmagic.worker.lifeline import die_with_parent, die_with_parent_for_sure
-from parmagic.worker.messages import Done, Forget, Load, Printed, Ready, Run, Stop
+from parmagic.worker.loans import KEPT_SECONDS, Loans
+from parmagic.worker.memory import memory
+from parmagic.worker.messages import Done, Forget, Load, Printed, Ready, Released, Run, Stop
 from parmagic.worker.modules import LocalModules
-from parmagic.worker.parcel import unwrap, wrap
+from parmagic.worker.open_figures import forget_open_figures, show_open_figures
+from parmagic.worker.parcel import Shipment, unwrap, wrap
 from parmagic.worker.surroundings import Surroundings
 from parmagic.worker.values import dump_values
+from parmagic.worker.warning_filters import send_warnings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from parmagic.worker.failure import Failure
 
 # What can wait is done when nothing has come for so long: a first result comes before it.
@@ -43,8 +51,8 @@ _inside_worker = False
 
 
 def inside_worker() -> bool:
-    """Tell whether this process is one of our workers, where a nested map runs serially."""
-    return _inside_worker
+    """Tell whether an item runs in this process or thread, where a nested map runs serially."""
+    return _inside_worker or capture.of_this_thread() is not None
 
 
 def main(channel: Channel, board: Board, black_box: BlackBox, initializer: bytes | None) -> None:
@@ -71,7 +79,7 @@ def main(channel: Channel, board: Board, black_box: BlackBox, initializer: bytes
         if os.getpid() == pid:
             raise
     finally:
-        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        Capture.uninstall()
 
 
 def _read_nothing() -> None:
@@ -84,7 +92,7 @@ def _be_no_worker(channel: Channel, board: Board) -> None:
     # In a fork that an item made: what it prints or returns would be taken for the item's.
     channel.close()
     board.cells.release()  # which ends the walk over the chunk's other items, too
-    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    Capture.uninstall()
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -101,20 +109,45 @@ class Worker:
         self._functions: dict[int, LoadedFunction] = {}
         self._surroundings: Surroundings | None = None
         self._modules = LocalModules()
+        self._loans = Loans()
+        self._unpickle: Callable[..., Any] = pickle.loads
+        self._sent: list[Shipment] = []
         self._job = NOTHING
+        self._entered = NOTHING
+        self._walked: ItemRun | None = None
+        self._load_seconds = 0.0
+        self._draws = False
         self._too_large = False
         self._ends = False
 
     def serve(self, initializer: bytes | None) -> None:
         """Receive messages and do them, until `Stop`."""
         die_with_parent()
+        memory.keeper = self._loans
         self._cancellation.install()
         self._capture.install()
+        send_warnings()
+        substitutes.install(on_pyplot=self._watch_figures)
         self._black_box.install()
-        failure = None if initializer is None else _initialize(initializer)
+        failure = None if initializer is None else self._initialize(initializer)
         self._sender.send(Ready(failure))
         if failure is None:
             self._answer_all()
+
+    def _initialize(self, initializer: bytes) -> Failure | None:
+        from parmagic.worker.legacy import Legacy
+
+        legacy = Legacy()
+        try:
+            legacy.run(initializer)
+        except BaseException as error:
+            from parmagic.worker.failure import pack
+
+            return pack(error)
+        finally:
+            self._sender.send(Printed(NOTHING, self._capture.take()))
+        self._unpickle = legacy.load
+        return None
 
     def _answer_all(self) -> None:
         prepared = False
@@ -122,20 +155,35 @@ class Worker:
             if not prepared and not self._channel.inbox.poll(IDLE_SECONDS):
                 prepared = True
                 _prepare()
+            self._tidy_up()
             for received in self._channel.receive():
                 if not self._ends:
-                    self._answer(received)
+                    self._answer(arrive(received, self._loans.recall))
 
-    def _answer(self, received: Received) -> None:
-        message = received.message
+    def _tidy_up(self) -> None:
+        """Let go of memory, as long as there is nothing else to do."""
+        if self._loans and not self._channel.inbox.poll(IDLE_SECONDS):
+            self._send_released()
+        while self._loans.keeps_any and not self._channel.inbox.poll(KEPT_SECONDS):
+            self._loans.drop_old()
+            _give_back_heap()
+
+    def _answer(self, arrival: Arrival) -> None:
+        message = arrival.message
+        for segment in arrival.segments:
+            segment.known_there = True
+        self._close_sent()
         if isinstance(message, Run):
-            self._run(message, received)
+            self._run(message, arrival)
         elif isinstance(message, Load):
             self._forget(message.over)
             self._surroundings = message.surroundings or self._surroundings
-            self._functions[message.job] = LoadedFunction(received, self._surroundings)
+            self._functions[message.job] = LoadedFunction(
+                arrival, self._surroundings, self._unpickle
+            )
         elif isinstance(message, Forget):
             self._forget(message.jobs)
+            self._send_released()
         self._ends = self._has_to_end(message)
 
     def _has_to_end(self, message: Any) -> bool:
@@ -148,87 +196,156 @@ class Worker:
         for job in jobs:
             self._functions.pop(job).close()
 
-    def _run(self, run: Run, received: Received) -> None:
+    def _send_released(self) -> None:
+        if self._loans:
+            self._sender.send(Released(self._loans.take_released()))
+
+    def _close_sent(self) -> None:
+        while self._sent:
+            self._sent.pop().close()
+
+    def _run(self, run: Run, arrival: Arrival) -> None:
         function = self._functions[run.job]
         load = function.load
-        walk = ItemRun(run, self._cells, keep_going=load.keep_going, most_bytes=load.most_bytes)
+        walk = self._new_walk(run, function)
         started = time.monotonic()
         self._job = run.job
+        self._walked = walk
+        self._capture.begin(run.job, bounded=load.bounded, by_task=load.is_async)
         self._cells[CHUNK] = run.serial
-        try:
-            self._walk(walk, run, function, received)
-        except Cancelled:
-            pass
-        finally:
-            received.close()
+        with suppress(Cancelled):
+            self._walk(walk, run, function, arrival)
         walk.settle()
+        self._walked = None
         self._modules.note_new()  # before the kernel goes on, and perhaps edits one
-        self._send_done(run, walk, started)
+        self._loans.loan = None if run.loan is None else arrival.segments[-1]
+        self._send_done(run, walk, started, arrival)
         self._cells[CHUNK] = self._cells[ITEM] = NOTHING
 
-    def _walk(self, walk: ItemRun, run: Run, function: LoadedFunction, received: Received) -> None:
+    def _new_walk(self, run: Run, function: LoadedFunction) -> ItemRun:
+        load = function.load
+        if not load.is_async:
+            return ItemRun(run, self._cells, keep_going=load.keep_going, most_bytes=load.most_bytes)
+        from parmagic.worker.async_items import AsyncItemRun
+
+        return AsyncItemRun(
+            run,
+            self._cells,
+            function.loop(self._cells, self._cancellation.limit),
+            keep_going=load.keep_going,
+            most_bytes=load.most_bytes,
+            most_seconds=load.timeout_seconds,
+            one_by_one=load.seed is not None,
+        )
+
+    def _walk(self, walk: ItemRun, run: Run, function: LoadedFunction, arrival: Arrival) -> None:
         try:
             self._capture.install()  # again, for an item may have set its own streams
             self._cancellation.allow(run.job, walk.stop)
-            self._walk_items(walk, run, function, received)
+            self._walk_items(walk, run, function, arrival)
         finally:
             self._cancellation.forbid()  # which is the last moment to be cancelled at
 
     def _walk_items(
-        self, walk: ItemRun, run: Run, function: LoadedFunction, received: Received
+        self, walk: ItemRun, run: Run, function: LoadedFunction, arrival: Arrival
     ) -> None:
         try:
             self._cells[ITEM] = LOADING
+            begun = time.monotonic()
+            if run.job != self._entered:  # jobs take turns
+                function.enter()
+                self._entered = run.job
             call = function.call()
+            self._load_seconds = time.monotonic() - begun
             self._cells[ITEM] = RECEIVING
         except BaseException as error:
             return walk.fail_all(error)
         try:
-            items = unwrap(run.parcel, received.descriptor, private=True)
+            items = unwrap(
+                run.parcel,
+                arrival.segments,
+                descriptors=arrival.descriptors,
+                load=self._unpickle,
+            )
         except BaseException as error:
             return walk.refuse(error)
-        if function.load.timeout_seconds is not None:
+        if function.load.timeout_seconds is not None and not function.load.is_async:
             call = self._cancellation.limited(call, function.load.timeout_seconds)
-        return walk.walk(call, items)
+        if self._draws:
+            forget_open_figures()
+            walk.watch(show_open_figures)
+        if function.load.seed is None:
+            return walk.walk(call, items)
+        from parmagic.worker.random_numbers import RandomNumbers
 
-    def _send_done(self, run: Run, walk: ItemRun, started: float) -> None:
+        with RandomNumbers(function.load.seed) as numbers:
+            return walk.walk(numbers.given_to(call, self._cells), items)
+
+    def _watch_figures(self) -> None:
+        """Show from now on, after each item, the figures that it leaves open."""
+        self._draws = True
+        if self._walked is not None:
+            self._walked.watch(show_open_figures)
+
+    def _send_done(self, run: Run, walk: ItemRun, started: float, arrival: Arrival) -> None:
         self._cells[ITEM] = SENDING
         self._too_large = walk.too_large
-        parcel, segment = wrap(*dump_values(walk, run.first))
+        peak_bytes = 0 if sum(walk.seconds) < MEASURED_SECONDS else take_peak()
+        shipment = wrap(*dump_values(walk, run.first), inline=run.inline, to_kernel=True)
+        self._loans.loan = None
+        length = len(walk.values)
+        walk.values.clear()  # they may be what came in: that is free then, for what comes next
+        arrival.close()
         done = Done(
             run.job,
             run.serial,
-            len(walk.values),
-            parcel,
+            length,
+            shipment.parcel,
             tuple(walk.seconds),
             started,
             tuple(walk.failures),
             self._capture.take(),
             ends=self._cancellation.poisoned or self._too_large,
-            peak_bytes=0 if sum(walk.seconds) < MEASURED_SECONDS else take_peak(),
+            peak_bytes=peak_bytes,
+            worked_seconds=time.monotonic() - started,
+            began=walk.began,
+            load_seconds=self._load_seconds,
+            released=self._loans.take_released(),
+            missing=walk.missing,
         )
-        self._sender.send(done, segment)
-        if segment is not None:
-            segment.close()
+        self._sender.send(done, shipment.segments)
+        self._sent.append(shipment)
+        for segment in shipment.segments:  # are the kernel's now
+            segment.own(False)
+            segment.given = not segment.known_there
+        # What has a name lasts no longer than somebody holds it: we do until the kernel does.
+        if not any(segment.named for segment in shipment.segments):
+            self._close_sent()
 
-    def _send_output(self, output: Output) -> None:
+    def _send_output(self, output: Output) -> bool:
         with self._cancellation.postponed():
-            self._sender.send(Printed(self._job, output))
+            return self._sender.try_to_send(Printed(self._job, output))
 
 
 def _prepare() -> None:
     die_with_parent_for_sure()
+    with suppress(OSError, ImportError):  # an item has taken all descriptors
+        _import_ahead()
+
+
+def _import_ahead() -> None:
     import cloudpickle  # noqa: F401  # 60 ms
 
     # Where memory has run out, there is none to import what tells so.
-    import parmagic.worker.failure  # noqa: F401
+    import parmagic.worker.failure
+    import parmagic.worker.window  # noqa: F401
+    from parmagic.worker import heap
+
+    heap.keep_freed()
 
 
-def _initialize(initializer: bytes) -> Failure | None:
-    try:
-        pickle.loads(initializer)()
-    except BaseException as error:
-        from parmagic.worker.failure import pack
+def _give_back_heap() -> None:
+    with suppress(OSError, ImportError):
+        from parmagic.worker import heap  # ctypes, 8 ms
 
-        return pack(error)
-    return None
+        heap.give_back()

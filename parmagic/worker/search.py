@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from contextlib import nullcontext
 from time import monotonic
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any
 
 from parmagic.worker.advice import OTHER, kind_of
 from parmagic.worker.cancel import Cancelled
+from parmagic.worker.inheritance import inheritable
 from parmagic.worker.parts import Part, parts
 
 SEARCH_SECONDS = 2.0
@@ -26,16 +28,29 @@ FUNCTIONS = (FunctionType, MethodType, BuiltinMethodType, functools.partial)
 
 
 class Search:
-    """One search, which ends in time and at a limited depth, whatever the objects do."""
+    """One search, which ends in time and at a limited depth, whatever the objects do.
 
-    def __init__(self, *, too_deep: bool) -> None:
+    Parameters
+    ----------
+    too_deep
+        Whether the whole was refused because it is nested too deeply.
+    inherits
+        Whether it was for a worker of ours, which can be given queues and locks.
+    """
+
+    def __init__(self, *, too_deep: bool, inherits: bool = False) -> None:
         self._deadline = monotonic() + SEARCH_SECONDS
         # What is nested too deeply is named as a whole: each of its parts is deep as well.
         self._too_deep = too_deep
+        self._inherits = inherits
         self._path: list[Part] = []
 
     def path(self, whole: object) -> list[Part]:
         """Return the whole and the parts on the way; nothing if the whole can be pickled."""
+        with inheritable() if self._inherits else nullcontext():
+            return self._found(whole)
+
+    def _found(self, whole: object) -> list[Part]:
         part = self._first_refused([Part("", whole)])
         while part is not None:
             self._path.append(part)
@@ -65,7 +80,7 @@ class Search:
 
         A part that refers back to the whole would be refused only because the whole is.
         """
-        import cloudpickle
+        from parmagic.worker.by_value import Pickler  # cloudpickle, 55 ms
 
         passed = {id(part.value) for part in self._path}
 
@@ -74,7 +89,7 @@ class Search:
                 raise TimeoutError
             return id(value) if id(value) in passed else None
 
-        pickler = cloudpickle.Pickler(_Nowhere(), protocol=5, buffer_callback=_drop)
+        pickler = Pickler(_Nowhere(), protocol=5, buffer_callback=_drop)
         pickler.persistent_id = persistent_id
         return pickler
 

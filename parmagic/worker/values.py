@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from parmagic.worker.compact import compact
 from parmagic.worker.items import ItemRun
 from parmagic.worker.pickling import Pickled, dump
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def dump_values(walk: ItemRun, first: int) -> Pickled:
     """Pickle the values of ``walk``; those that refuse become failures of their items."""
     try:
-        return dump(walk.values)
+        return dump(compact(walk.values))
     except BaseException:  # a hostile __reduce__ may raise SystemExit
         walk.reject(list(_unpicklable(walk.values, first)))
         return dump(walk.values)
@@ -33,5 +34,8 @@ def _unpicklable(values: list[object], first: int) -> list[tuple[int, Failure]]:
 def _blame(value: object, index: int, error: BaseException) -> Failure:
     from parmagic.worker.culprit import blame_value_calmly
     from parmagic.worker.failure import pack
+    from parmagic.worker.text import safe_repr
 
-    return pack(blame_value_calmly(value, error, f"the result of item {index}"))
+    blame = blame_value_calmly(value, error, f"the result of item {index}")
+    blame.result, blame.reason = safe_repr(value), safe_repr(error)
+    return pack(blame)

@@ -1,68 +1,27 @@
-"""What is measured: each case takes a peer and returns the seconds of one turn."""
+"""What is measured."""
 
 from __future__ import annotations
 
 import itertools
-import linecache
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter, sleep
-from typing import Any
+from time import sleep
 
+from case import Case
+from cell import run_cell
 from functions import increment, nap
+from large import large_cases
 from peers import Peer
-from targets import AtLeast, AtMost, Ratio, Target
-
-import __main__
+from targets import AtLeast, AtMost, Ratio
+from timing import timed
 
 # A short call is made several times a turn, and the turn is their median.
 CALLS = 20
-
-Measure = Callable[[Peer], float]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One line of the table.
-
-    Attributes
-    ----------
-    repeats
-        How many turns each peer has.
-    bound
-        The seconds that no pool of so many workers can beat, where that is known.
-    needs_cells
-        Whether only peers that take functions of ``__main__`` can run it.
-    cold
-        Whether it makes its own pools, in other interpreters.
-    """
-
-    name: str
-    title: str
-    measure: Measure
-    repeats: int
-    targets: tuple[Target, ...] = ()
-    bound: Callable[[int], float] | None = None
-    needs_cells: bool = False
-    cold: bool = False
-
-    def suits(self, peer: Peer) -> bool:
-        return peer.takes_cells or not self.needs_cells
-
-
-def _timed(call: Callable[[], Any], expected: Any = None) -> float:
-    begun = perf_counter()
-    value = call()
-    seconds = perf_counter() - begun
-    if expected is not None and list(value) != expected:
-        raise AssertionError("a wrong result is no result")
-    return seconds
 
 
 # Cold: the peer's name is all that is used of it.
@@ -73,7 +32,7 @@ def _first_result(peer: Peer, where: str) -> float:
 
 
 def _whole_script(peer: Peer) -> float:
-    return _timed(partial(_cold_run, peer, "module"))
+    return timed(partial(_cold_run, peer, "module"))
 
 
 def _cold_run(peer: Peer, where: str) -> str:
@@ -94,7 +53,7 @@ def _two_items_after_a_pause(peer: Peer) -> float:
 
 
 def _pair(peer: Peer) -> float:
-    return _timed(lambda: peer.map(increment, [1, 2]), [2, 3])
+    return timed(lambda: peer.map(increment, [1, 2]), [2, 3])
 
 
 def _pair_after_a_pause(peer: Peer) -> float:
@@ -105,11 +64,11 @@ def _pair_after_a_pause(peer: Peer) -> float:
 
 def _hundred_items(peer: Peer) -> float:
     expected = list(range(1, 101))
-    return median(_timed(lambda: peer.map(increment, range(100)), expected) for _ in range(CALLS))
+    return median(timed(lambda: peer.map(increment, range(100)), expected) for _ in range(CALLS))
 
 
 def _one_call(peer: Peer) -> float:
-    return median(_timed(lambda: peer.call(increment, 1)) for _ in range(CALLS))
+    return median(timed(lambda: peer.call(increment, 1)) for _ in range(CALLS))
 
 
 _cells = itertools.count(1)
@@ -120,17 +79,9 @@ def _redefined(peer: Peer) -> float:
 
 
 def _first_of_a_cell(peer: Peer, number: int) -> float:
-    fn = _run_cell(number)
-    return _timed(lambda: peer.map(fn, [1, 2]), [1 + number, 2 + number])
-
-
-def _run_cell(number: int) -> Callable[[int], int]:
-    """Define a function as a notebook does: in ``__main__``, its source in linecache."""
     source = f"import math\nOFFSET = {number}\ndef cell(x):\n    return x + math.ceil(OFFSET)\n"
-    filename = f"/tmp/ipykernel_{number}/{number}.py"
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    exec(compile(source, filename, "exec"), vars(__main__))
-    return vars(__main__)["cell"]
+    fn = run_cell(source, "cell")
+    return timed(lambda: peer.map(fn, [1, 2]), [1 + number, 2 + number])
 
 
 # Warm and long.
@@ -144,11 +95,11 @@ def _million_and_one() -> list[int]:
 
 
 def _million(peer: Peer) -> float:
-    return _timed(lambda: peer.map(increment, range(MILLION)), _million_and_one())
+    return timed(lambda: peer.map(increment, range(MILLION)), _million_and_one())
 
 
 def _naps(seconds: Sequence[float], peer: Peer) -> float:
-    return _timed(lambda: peer.map(nap, seconds), list(seconds))
+    return timed(lambda: peer.map(nap, seconds), list(seconds))
 
 
 def _bound_of(seconds: Sequence[float], workers: int) -> float:
@@ -226,4 +177,5 @@ def all_cases(workers: int) -> list[Case]:
             (AtLeast(0.9),),
             bound=partial(_bound_of, tail),
         ),
+        *large_cases(),
     ]

@@ -4,6 +4,9 @@
     python tests/benchmarks/compare.py --quick
     python tests/benchmarks/compare.py --case pair submit --peer parmagic executor --repeat 50
 
+Peers that are not installed are left out. The cases with much data need a few GB of memory;
+what a pool takes of it, memory.py tells.
+
 Within each repetition every peer has its turn, in an order that rotates, and ratios are
 taken within a repetition: what else the machine does falls on all of them alike.
 parmagic must be installed, or on PYTHONPATH.
@@ -18,8 +21,10 @@ from collections.abc import Sequence
 from statistics import median
 
 import table
-from cases import Case, all_cases
-from peers import PEERS, Peer
+from case import Case
+from cases import all_cases
+from clusters import ALL as PEERS
+from peers import Peer
 from targets import Times
 
 WORKERS = 2
@@ -50,7 +55,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peer", nargs="+", choices=PEERS, default=list(PEERS), metavar="NAME",
                         help=f"which pools: {' '.join(PEERS)}")  # fmt: skip
     parser.add_argument("--repeat", type=int, metavar="N", help="repetitions of every case")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the repetitions")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of the repetitions, at least one"
+    )
     parser.add_argument("--workers", type=int, default=WORKERS, metavar="N", help="default: 2")
     return parser.parse_args()
 
@@ -72,11 +79,12 @@ def _measured(case: Case, peers: Sequence[Peer], repeats: int) -> Times:
     peers = [peer for peer in peers if case.suits(peer)]
     for peer in peers:
         if not case.cold:
-            peer.warm_up()
+            case.warm_up(peer)
     seconds: dict[str, list[float]] = {peer.name: [] for peer in peers}
     for repeat in range(repeats):
         for peer in _rotated(peers, repeat):
             seconds[peer.name].append(case.measure(peer))
+            peer.forget()
     _say_medians(case, seconds)
     return Times(seconds, case.bound(peers[0].workers) if case.bound and peers else None)
 

@@ -12,6 +12,10 @@ def increment(number: int) -> int:
     return number + 1
 
 
+def dicts(number: int) -> list[dict[str, object]]:
+    return [{"a": each, "b": str(each)} for each in range(number, number + 1000)]
+
+
 def nap(seconds: float) -> float:
     """Take ``seconds``, exactly, and little CPU: a busy machine disturbs it least."""
     deadline = perf_counter() + seconds

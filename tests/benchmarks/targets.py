@@ -51,7 +51,7 @@ class Ratio:
     def verdict(self, times: Times) -> str:
         ratio = times.ratio(self.peer)
         wanted = f"≤ {self.most:g} x {self.peer}"
-        return "" if ratio is None else f"{wanted} {_word(ratio <= self.most)}"
+        return "" if ratio is None else f"{wanted} {word(ratio <= self.most)}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class AtMost:
     def verdict(self, times: Times) -> str:
         measured = times.median(OURS)
         wanted = f"≤ {self.seconds * 1e3:g} ms"
-        return "" if measured is None else f"{wanted} {_word(measured <= self.seconds)}"
+        return "" if measured is None else f"{wanted} {word(measured <= self.seconds)}"
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class AtLeast:
     def verdict(self, times: Times) -> str:
         reached = times.efficiency(OURS)
         wanted = f"≥ {self.efficiency:.0%} of ideal"
-        return "" if reached is None else f"{wanted} {_word(reached >= self.efficiency)}"
+        return "" if reached is None else f"{wanted} {word(reached >= self.efficiency)}"
 
 
-def _word(reached: bool) -> str:
+def word(reached: bool) -> str:
     return "ok" if reached else "SHORT"

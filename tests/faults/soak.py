@@ -2,7 +2,7 @@
 
 ::
 
-    python tests/faults/soak.py --seconds 600
+    PYTHONPATH=tests python tests/faults/soak.py --seconds 600
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import psutil
+from support import wait_until
 
 import parmagic
 from parmagic.mapping.job import Job
@@ -175,7 +175,6 @@ def _belongings() -> dict[str, int]:
         "processes": len(process.children(recursive=True)),
         "descriptors": process.num_fds(),
         "threads": threading.active_count(),
-        "blocks in /dev/shm": len(list(Path("/dev/shm").glob("*parmagic*"))),
     }
 
 
@@ -196,12 +195,16 @@ def soak(seconds: float, seed: int) -> dict[str, int]:
     killer.stop()
     stop_default_pool(kill=True)
     parmagic.jobs.clear()
-    after = _belongings()
-    leaked = sum(max(0, after[what] - before[what]) for what in before)
+    wait_until(lambda: _leaked(before) == 0)
     wrongs = {
         what: soaked.counts[what] for what in ("jobs", "items", "lost", "duplicated", "wrong")
     }
-    return {**wrongs, "killed workers": killer.kills, "leaked": leaked}
+    return {**wrongs, "killed workers": killer.kills, "leaked": _leaked(before)}
+
+
+def _leaked(before: dict[str, int]) -> int:
+    after = _belongings()
+    return sum(max(0, after[what] - before[what]) for what in before)
 
 
 def main() -> None:

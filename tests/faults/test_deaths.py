@@ -102,7 +102,7 @@ def fn(number):
 
 def note_and_die():
     gate.note("died")
-    os._exit(5)
+    os._exit({code})
 
 class Fatal:
     def __reduce__(self):
@@ -124,10 +124,16 @@ def test_a_death_with_an_item_on_its_way_costs_that_item_only(
     assert trial(source).told() == [{GUILTY: died(5)}, "well"]
 
 
+@pytest.mark.parametrize("code", [5, 0])
 def test_a_function_that_kills_whoever_unpickles_it_kills_few(
-    trial: Callable[..., Trial],
+    trial: Callable[..., Trial], code: int
 ) -> None:
-    assert trial(FATAL_FUNCTION).told() == ["WorkerDied", "WorkerDied", True, "well"]
+    assert trial(FATAL_FUNCTION.replace("{code}", str(code))).told() == [
+        "WorkerDied",
+        "WorkerDied",
+        True,
+        "well",
+    ]
 
 
 RAISED = """
@@ -318,5 +324,5 @@ check()
 
 
 def test_in_an_executor_a_death_fails_its_own_call_only(trial: Callable[..., Trial]) -> None:
-    unnamed = [("WorkerDied", None, None, code) for code in (3, 5)]
-    assert trial(EXECUTOR).told() == [{3: unnamed[0]}, unnamed[1], [0, 1, 2], "well"]
+    of_call, of_item = ("WorkerDied", None, None, 3), ("WorkerDied", 3, "3", 5)
+    assert trial(EXECUTOR).told() == [{3: of_call}, of_item, [0, 1, 2], "well"]

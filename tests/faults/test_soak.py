@@ -18,7 +18,7 @@ def test_mixed_jobs_lose_nothing_while_workers_are_killed() -> None:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -40,14 +40,14 @@ def live_kernel(module_live_kernel: Kernel) -> Iterator[Kernel]:
 
 
 @pytest.fixture
-def new_kernel(tmp_path: Path) -> Iterator[Callable[[], Kernel]]:
+def new_kernel(tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
     """Start a kernel that the test may break."""
     started: list[Kernel] = []
 
-    def start() -> Kernel:
+    def start(session: str | None = None) -> Kernel:
         folder = tmp_path / f"kernel{len(started)}"
         folder.mkdir()
-        started.append(Kernel(folder))
+        started.append(Kernel(folder, session=session))
         assert started[-1].run(START).succeeded
         return started[-1]
 

@@ -67,8 +67,8 @@ FORMS = {
         ],
     ),
     "clauses": (
-        "%%parmap i in [1, 2] for x in [1, 0] -> ys\ni + helper(x)",
-        "item 1 of 'i in [1, 2] for x in [1, 0]': (1, 0)",
+        "%%parmap i in [1, 2] for x in [i, i - 1] -> ys\ni + helper(x)",
+        "item 1 of 'i in [1, 2] for x in [i, i - 1]': (1, 0)",
         [("<module>", 2, "i + helper(x)"), ("helper", 3, "return y / x")],
     ),
     "a function": (
@@ -324,7 +324,7 @@ def test_where_nobody_can_be_asked_the_traceback_is_shown(kernel: Kernel) -> Non
             "no item has failed. %pardebug 0 runs the first of 'x for x in [1]' all the same",
         ),
         ("%parmap x for x in [1]", "%pardebug 1", "'x for x in [1]' has no item 1: it has 1 item"),
-        ("ys = %parmap 1 / x for x in iter([1, 0])", "%pardebug 0", "item 0 is gone"),
+        ("ys = %parmap 1 / len(x) for x in iter([[1], []])", "%pardebug 0", "item 0 is gone"),
         ("1", "%pardebug all", "%pardebug needs a whole number of 0 or more, not all"),
         ("1", "%pardebug --help", "unknown option --help. There are --force."),
     ],

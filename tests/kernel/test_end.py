@@ -112,3 +112,23 @@ def test_a_worker_that_is_ended_from_outside_is_replaced(kernel: Kernel, number:
     kernel.run(f"os.kill({pid}, {int(number)})")
     assert kernel.run("%parmap x for x in range(3)").result["text/plain"] == "[0, 1, 2]"
     assert pid not in kernel.worker_pids()
+
+
+SHARED = """
+import multiprocessing
+spawn = multiprocessing.get_context("spawn")
+queue, lock, manager = spawn.Queue(), spawn.Lock(), multiprocessing.Manager()
+"""
+
+
+def test_queues_and_locks_neither_delay_a_shutdown_nor_leak(
+    new_kernel: Callable[[], Kernel],
+) -> None:
+    kernel = new_kernel()
+    kernel.run(SHARED)  # which starts multiprocessing's tracker, before we have a worker
+    assert kernel.run("%parmap --workers 2 queue.put(x) for x in range(4)").succeeded
+    assert kernel.run("%unload_ext parmagic").succeeded
+    assert kernel.run("%reload_ext parmagic\n%parmap lock.acquire() for x in range(1)").succeeded
+    assert kernel.run("%%parpool\nqueue.put(5)").succeeded
+    assert kernel.shut_down() < 5
+    assert "leaked" not in kernel.log

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from kernels import Cell, Kernel
+from kernels import Cell, Kernel, plain
 
 # A failing cell, after helper(x) of an earlier cell was defined to be 1 / x; and of each
 # frame that is to be shown, its line in its cell and that line's text.
@@ -286,3 +286,42 @@ def test_an_item_whose_repr_fails_is_named_all_the_same(kernel: Kernel) -> None:
     cell = kernel.run("%%parmap x in [Mute()]\n1 / 0")
     assert cell.error == "ZeroDivisionError: division by zero"
     assert "in item 0: <Mute object" in cell.traceback
+
+
+FAILING = "def invert(x):\n    return 1 / x"
+
+
+@pytest.fixture
+def failed(kernel: Kernel) -> Cell:
+    kernel.run(FAILING)
+    return kernel.run("%%parmap x in [0]\ny = x\ninvert(y)")
+
+
+def test_the_lines_of_the_cell_come_before_those_that_they_call(failed: Cell) -> None:
+    lines = [line for line in failed.traceback.splitlines() if "---->" in line]
+    assert [line.split(maxsplit=2)[2] for line in lines] == ["invert(y)", "return 1 / x"]
+
+
+@pytest.mark.usefixtures("failed")
+def test_tb_shows_the_last_error_again_without_our_frames(kernel: Kernel, failed: Cell) -> None:
+    again = kernel.run("%tb")
+    shown = again.stdout + again.stderr + again.traceback
+    assert "----> 3 invert(y)" in plain(shown)
+    assert "ZeroDivisionError: division by zero" in plain(shown)
+    assert "parmagic/" not in plain(shown)
+
+
+@pytest.mark.usefixtures("failed")
+def test_the_last_error_is_where_debuggers_look_for_it(kernel: Kernel) -> None:
+    kernel.run("import sys")
+    assert kernel.value("type(sys.last_value).__name__") == "ZeroDivisionError"
+    assert kernel.value("sys.last_value.__notes__[0]") == "in item 0: 0"
+    assert kernel.value("sys.last_value.__traceback__ is not None")
+
+
+def test_our_frames_are_shown_to_those_who_ask(kernel: Kernel) -> None:
+    with kernel.configured(all_frames=True):
+        cell = kernel.run("%%parmap x in [0]\n1 / x")
+    assert "----> 2 1 / x" in cell.traceback
+    assert "mapping/job.py" in cell.traceback
+    assert "hidden" not in cell.traceback

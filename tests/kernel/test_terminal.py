@@ -145,10 +145,10 @@ def test_a_slow_map_writes_its_line_over_itself(terminal: Terminal) -> None:
     terminal.run("%config ParMagic.progress_after = 0")
     shown = terminal.run("%%parmap --workers 1 x in range(60) -> ys\ntime.sleep(0.01)\nx")
     terminal.run("%config ParMagic.progress_after = 0.5")
-    empty, *lines, erased, report = shown.split("\r")
+    empty, *lines, report = shown.split("\r")
     assert empty == ""
-    assert all("/60 · " in line for line in lines)
-    assert erased == " " * max(len(line.rstrip()) for line in lines[-1:])
+    assert sum("/60 · " in line for line in lines) >= 2
+    assert all("/60 · " in line or not line.strip() for line in lines)
     assert report == "60 items done"
 
 

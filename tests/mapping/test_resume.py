@@ -162,13 +162,19 @@ def test_a_job_says_what_became_of_its_items() -> None:
 
 def test_an_item_can_be_run_again_in_the_kernel() -> None:
     with pytest.raises(ZeroDivisionError):
-        parmagic.map(lambda x, y: x / y, [1, 1], [1, 0])
+        parmagic.map(lambda x, y: x / len(y), [1, 1], [[2], []])
     job = parmagic.jobs[-1]
-    assert job.item(1) == (1, 0)
+    assert job.item(1) == (1, [])
     with pytest.raises(ZeroDivisionError):
         job.rerun(1)
     with pytest.raises(LookupError, match="item 0 is gone"):
         job.rerun(0)
+
+
+def test_plain_items_of_a_generator_are_kept() -> None:
+    with pytest.raises(ZeroDivisionError):
+        parmagic.map(lambda x, y: x / y, [1, 1], [1, 0])
+    assert parmagic.jobs[-1].rerun(0) == 1.0
 
 
 def test_an_item_that_ended_its_worker_is_not_run_in_the_kernel_unless_forced() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import inspect
 import itertools
 import pickle
 import random
@@ -423,11 +424,6 @@ BODIES = [
         "'total' is global (line 4)",
         "parts",
     ),
-    ("x in xs", "await f(x)", "'await' on line 2", "asyncio.run(f(x))"),
-    ("x in xs", "[await f(y) for y in x]", "'await' on line 2", "asyncio.run(f(y))"),
-    ("x in xs", "async for y in x: pass", "'async' on line 2", "asyncio.run("),
-    ("x in xs", "async with x: pass", "'async' on line 2", "asyncio.run("),
-    ("x in xs", "[y async for y in x]", "'async' on line 2", "asyncio.run("),
     ("x in xs", "from math import *\nsin(x)", "line 2", "from math import ..."),
     ("x in xs", "total += x", "'total' is updated in the loop (line 2)", "total = sum(parts)"),
     ("x in xs", "\nfor y in x:\n    total += y", "(line 4)", "End the cell with y:"),
@@ -565,7 +561,6 @@ LINES_REFUSED = [
         "results = %parmap f(x) for x in xs and afterwards: set(results)",
     ),
     ("{k: v for k, v in xs if k}", "not a dict", "%parmap (k, v) for k, v in xs if k"),
-    ("await f(x) for x in xs", "'await' on line 1", "asyncio.run(f(x))"),
     ("(yield x) for x in xs", "not a comprehension", "%parmap f(x) for x in xs"),
     ("(y := f(x)) for x in xs", "'y :='", "%%parmap x in xs"),
     ("out.append(x) for x in xs", "'out' is updated", "%%parmap x in xs -> out"),
@@ -585,7 +580,6 @@ CELLS_REFUSED = [
     ("for x in xs:\n    if x: break", "'break' on line 3", "-> results"),
     ("for x in xs:\n    return x", "'return' on line 3", "End the cell with: x"),
     ("for x in xs:\n    global y\n    y = 1", "'y' is global (line 3)", "-> parts"),
-    ("for x in xs:\n    await x", "'await' on line 3", "In a cell above, write: await x"),
     ("y = await f()\nfor x in xs: pass", "'await' on line 2", "In a cell above"),
     ("async for x in xs: pass", "'await' on line 2", "In a cell above"),
     ("for x in xs:\n    state = step(state, x)", "'state' is read on line 3", "own_state"),
@@ -642,7 +636,6 @@ CELLS_REFUSED = [
     ("for x in xs:\n    class A: x = x", "'x' on line 3 would be the notebook's", "x = own_x"),
     ("for obj.x in xs: pass", "'obj.x' cannot be the name of an item", "%%parmap x in xs"),
     ("zs = [(y := x) for x in xs]", "'y :='", "%%parmap x in xs"),
-    ("zs = [await x for x in xs]", "'await' on line 2", "In a cell above"),
 ]
 
 
@@ -678,6 +671,27 @@ def test_a_loop_that_would_mean_something_else_is_refused(cell, what, instead):
     message = refusal(plan_cell, "", cell)
     assert what in message
     assert instead in message
+
+
+WAITING_CELLS = [
+    ("x in xs", "await f(x)"),
+    ("x in xs", "[await f(y) for y in x]"),
+    ("x in xs", "async for y in x: pass"),
+    ("x in xs", "async with x: pass"),
+    ("x in xs", "[y async for y in x]"),
+    ("", "for x in xs:\n    ys.append(await f(x))"),
+    ("", "ys = [await f(x) for x in xs]"),
+]
+
+
+@pytest.mark.parametrize(("header", "cell"), WAITING_CELLS)
+def test_a_body_that_waits_becomes_a_coroutine_function(header, cell):
+    namespace = notebook()
+    fn = define(plan_cell(header, cell).function, FUNCTION, namespace)
+    assert inspect.iscoroutinefunction(fn)
+    assert not inspect.iscoroutinefunction(
+        define(plan_cell("x in xs", "async def f(): await x").function, FUNCTION, namespace)
+    )
 
 
 def test_the_function_form_cannot_await():

@@ -30,7 +30,7 @@ def tab(request: pytest.FixtureRequest, shell: InteractiveShell) -> object:
         ("%%parmap -", ALL),
         ("%%parmap --", ALL),
         ("%%parmap  --", ALL),
-        ("%%parmap --s", {"--star", "--serial"}),
+        ("%%parmap --s", {"--star", "--seed", "--serial"}),
         ("%%parmap --serial", {"--serial"}),
         ("%%parmap -q --", ALL),
         ("%%parmap --workers 2 --", ALL),

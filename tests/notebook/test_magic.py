@@ -155,3 +155,22 @@ def test_parpool_says_what_there_is(shell: InteractiveShell) -> None:
 def test_parpool_restarts_with_the_configured_number(shell: InteractiveShell) -> None:
     table = shell.run_line_magic("parpool", "--restart")
     assert len(table.workers) + table.missing == 1
+
+
+@pytest.mark.parametrize("line", ["--star x, y in [(1, 2)]", "--star x for x in [1]"])
+def test_star_is_for_functions(shell: InteractiveShell, line: str) -> None:
+    with pytest.raises(UsageError, match="a loop has none: its header has x"):
+        if " for " in line:
+            shell.run_line_magic("parmap", line)
+        else:
+            shell.run_cell_magic("parmap", line, "x + y")
+
+
+def test_variables_that_a_query_of_pandas_names_are_there(shell: InteractiveShell) -> None:
+    shell.run_cell("import pandas as pd\nframe, least = pd.DataFrame({'age': [1, 2, 3]}), 1")
+    line = "len(frame.query('age > @least')) for _ in range(2)"
+    assert shell.run_line_magic("parmap", line) == [2, 2]
+
+
+def test_the_name_that_messages_speak_of_is_there(shell: InteractiveShell) -> None:
+    assert shell.user_ns["parmagic"] is parmagic

@@ -190,7 +190,10 @@ def test_parpool_takes_options(line: str, options: dict[str, Any]) -> None:
         ("4", "%parpool takes options only, not '4': --workers, --restart, --stop"),
         ("--stop now", "%parpool takes options only, not 'now'"),
         ("stop", "%parpool takes options only, not 'stop'"),
-        ("--quiet", "unknown option --quiet. There are --workers, --restart, --stop."),
+        (
+            "--quiet",
+            "unknown option --quiet. There are --workers, --restart, --stop, --clear, --on.",
+        ),
         ("-q", "%parpool takes options only, not '-q'"),
         ("--stopp", "Did you mean --stop?"),
         ("--workers", "--workers needs a value"),

@@ -13,18 +13,17 @@ from IPython.utils.capture import capture_output
 
 from parmagic.mapping.job import Job
 from parmagic.notebook import progress
-from parmagic.notebook.progress import (
-    UPDATE_SECONDS,
-    LiveLine,
-    NoSurface,
-    NotebookSurface,
-    StaticSurface,
-    TerminalSurface,
-    surface_for,
-)
-from parmagic.report.report import Report
+from parmagic.notebook.choose import surface_for
+from parmagic.notebook.notebook_surface import NotebookSurface
+from parmagic.notebook.output_area import OutputArea
+from parmagic.notebook.plain_surface import PlainSurface
+from parmagic.notebook.progress import UPDATE_SECONDS, Progress
+from parmagic.notebook.static_surface import StaticSurface
+from parmagic.notebook.terminal_surface import TerminalSurface
+from parmagic.report.output import ItemOutput, Part
+from parmagic.worker.capture import Output
 
-BUNDLE = {"text/html": "<b>report</b>", "text/plain": "report"}
+SAID: Output = ((1, "stdout", "one\n"), (0, "stdout", "zero\n"))
 
 
 class Clock:
@@ -40,14 +39,17 @@ class Notes:
     """A surface that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.lines: list[Report] = []
-        self.bundles: list[dict[str, str] | None] = []
+        self.updates = 0
+        self.reports: list[bool] = []
 
-    def update(self, report: Report) -> None:
-        self.lines.append(report)
+    def echo(self, output: Output) -> None:
+        pass
 
-    def replace(self, bundle: dict[str, str] | None) -> None:
-        self.bundles.append(bundle)
+    def update(self, job: Job[Any]) -> None:
+        self.updates += 1
+
+    def finish(self, job: Job[Any], *, report: bool) -> None:
+        self.reports.append(report)
 
 
 class Tty(io.StringIO):
@@ -67,39 +69,34 @@ def job() -> Job[int]:
     return Job(abs, [1, 2])
 
 
-def test_a_quick_job_shows_no_line(clock: Clock, job: Job[int]) -> None:
+def test_a_quick_job_shows_nothing_before_its_end(clock: Clock, job: Job[int]) -> None:
     notes = Notes()
-    line = LiveLine(notes, 0.5)
+    shown = Progress(notes, 0.5)
     for _ in range(5):
-        line.look_up(job)
+        shown.look_up(job)
         clock.now += 0.099
-    assert (notes.lines, line.shown) == ([], False)
+    assert (notes.updates, shown.shown) == (0, False)
 
 
 def test_a_line_appears_in_time_and_is_repainted_now_and_then(clock: Clock, job: Job[int]) -> None:
     notes = Notes()
-    line = LiveLine(notes, 0.5)
+    shown = Progress(notes, 0.5)
     clock.now += 0.5
-    line.look_up(job)
-    assert (len(notes.lines), line.shown) == (1, True)
+    shown.look_up(job)
+    assert (notes.updates, shown.shown) == (1, True)
     clock.now += 0.6 * UPDATE_SECONDS
-    line.look_up(job)
-    assert len(notes.lines) == 1
+    shown.look_up(job)
+    assert notes.updates == 1
     clock.now += 0.6 * UPDATE_SECONDS
-    line.look_up(job)
-    assert len(notes.lines) == 2
+    shown.look_up(job)
+    assert notes.updates == 2
 
 
-def test_a_report_takes_the_place_of_the_line(job: Job[int]) -> None:
+@pytest.mark.parametrize("report", [True, False])
+def test_the_end_is_always_shown(job: Job[int], report: bool) -> None:
     notes = Notes()
-    line = LiveLine(notes, 0.5)
-    line.show_report(job.report())
-    line.vanish()
-    shown, nothing = notes.bundles
-    assert shown is not None
-    assert shown["text/plain"] == "0 of 2 items done, 2 pending"
-    assert 'class="parmagic-report"' in shown["text/html"]
-    assert nothing is None
+    Progress(notes, 0.5).finish(job, report=report)
+    assert notes.reports == [report]
 
 
 KERNEL, TERMINAL = SimpleNamespace(kernel=1), SimpleNamespace()
@@ -118,10 +115,10 @@ KERNEL, TERMINAL = SimpleNamespace(kernel=1), SimpleNamespace()
         (KERNEL, False, "a.ipynb", "1", False, StaticSurface),
         (KERNEL, None, None, None, True, StaticSurface),
         (TERMINAL, None, None, None, True, TerminalSurface),
-        (TERMINAL, None, None, None, False, StaticSurface),
-        (TERMINAL, None, "a.ipynb", "1", False, StaticSurface),
+        (TERMINAL, None, None, None, False, PlainSurface),
+        (TERMINAL, None, "a.ipynb", "1", False, PlainSurface),
         (TERMINAL, True, None, None, False, TerminalSurface),
-        (TERMINAL, False, None, None, True, StaticSurface),
+        (TERMINAL, False, None, None, True, PlainSurface),
     ],
 )
 def test_where_a_line_is_shown(
@@ -141,66 +138,142 @@ def test_where_a_line_is_shown(
     assert type(surface_for(shell, live)) is surface
 
 
-def report_of(items: int) -> Report:
-    return Job(abs, range(items)).report()
+def test_quiet_has_no_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Tty())
+    assert type(surface_for(TERMINAL, None, quiet=True)) is PlainSurface
+
+
+def job_of(items: int) -> Job[int]:
+    return Job(abs, range(items))
 
 
 def test_a_terminal_writes_a_line_over_the_one_before(capsys: pytest.CaptureFixture[str]) -> None:
     surface = TerminalSurface()
-    surface.update(report_of(1_000_000))
-    surface.update(report_of(1))
-    first, second = capsys.readouterr().err.split("\r")[1:]
-    assert first.startswith("0/1,000,000")
-    assert second.startswith("0/1 ")
-    assert len(second) == len(first)
+    surface.update(job_of(1_000_000))
+    surface.update(job_of(1_000_000))
+    surface.finish(job_of(1), report=False)
+    first, second = [each for each in capsys.readouterr().err.split("\r") if each.strip()]
+    assert "0/1,000,000 · " in first
+    assert "0/1,000,000 · " in second
 
 
 def test_a_terminal_wipes_its_line_before_the_report(capsys: pytest.CaptureFixture[str]) -> None:
     surface = TerminalSurface()
-    surface.update(report_of(1))
-    width = len(capsys.readouterr().err) - 1
-    surface.replace(BUNDLE)
-    assert capsys.readouterr() == ("report\n", "\r" + " " * width + "\r")
+    surface.update(job_of(1))
+    capsys.readouterr()
+    surface.finish(job_of(1), report=True)
+    out, err = capsys.readouterr()
+    assert out == "0 of 1 item done, 1 pending\n"
+    assert err.strip(" \r") == ""
+    assert err.endswith("\r")
 
 
 def test_a_terminal_without_a_line_has_nothing_to_wipe(capsys: pytest.CaptureFixture[str]) -> None:
-    surface = TerminalSurface()
-    surface.replace(None)
+    TerminalSurface().finish(job_of(1), report=False)
     assert capsys.readouterr() == ("", "")
-    surface.replace(BUNDLE)
-    assert capsys.readouterr() == ("report\n", "")
+
+
+@pytest.mark.parametrize("surface", [PlainSurface(), TerminalSurface()])
+def test_a_terminal_prints_as_it_comes(surface: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    surface.echo(SAID)
+    assert capsys.readouterr().out == "one\nzero\n"
 
 
 def test_a_notebook_updates_one_output(shell: InteractiveShell) -> None:
     surface = NotebookSurface()
     with capture_output() as shown:
-        surface.update(report_of(1))
-        surface.update(report_of(2))
-        surface.replace(BUNDLE)
+        surface.update(job_of(1))
+        surface.update(job_of(2))
+        surface.finish(job_of(2), report=True)
     first, second, last = shown.outputs
     assert "parmagic-line" in first.data["text/html"]
-    assert last.data == BUNDLE
+    assert "parmagic-report" in last.data["text/html"]
     assert [first.update, second.update, last.update] == [False, True, True]
     assert len({each.transient["display_id"] for each in shown.outputs}) == 1
 
 
 @pytest.mark.parametrize(
     ("surface", "shown_at_once", "shown_at_the_end"),
-    [(StaticSurface(), 0, 1), (NoSurface(), 0, 0), (NotebookSurface(), 1, 2)],
+    [(StaticSurface(), 0, 1), (NotebookSurface(line=False), 0, 1), (NotebookSurface(), 1, 2)],
 )
 def test_how_many_outputs_a_job_with_a_report_makes(
     shell: InteractiveShell, surface: Any, shown_at_once: int, shown_at_the_end: int
 ) -> None:
     with capture_output() as shown:
-        surface.update(report_of(1))
+        surface.update(job_of(1))
         assert len(shown._outputs) == shown_at_once
-        surface.replace(BUNDLE)
+        surface.finish(job_of(1), report=True)
     assert len(shown.outputs) == shown_at_the_end
 
 
-@pytest.mark.parametrize("surface", [StaticSurface(), NoSurface(), NotebookSurface()])
-def test_a_line_that_was_never_shown_leaves_nothing(shell: InteractiveShell, surface: Any) -> None:
+@pytest.mark.parametrize(
+    "surface", [StaticSurface(), NotebookSurface(), NotebookSurface(line=False)]
+)
+def test_a_job_that_said_nothing_leaves_nothing(shell: InteractiveShell, surface: Any) -> None:
     with capture_output() as shown:
-        surface.replace(None)
+        surface.finish(job_of(1), report=False)
     assert shown.outputs == []
     assert shown.stdout == shown.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "surface", [StaticSurface(), NotebookSurface(), NotebookSurface(line=False)]
+)
+def test_output_is_shown_by_item_also_without_a_report(
+    shell: InteractiveShell, surface: Any
+) -> None:
+    job = job_of(2)
+    job.record.log.add(SAID)
+    with capture_output() as shown:
+        surface.finish(job, report=False)
+    assert [each.data["text/plain"] for each in shown.outputs] == ["item 0: zero\nitem 1: one"]
+
+
+def said(index: int, text: str) -> ItemOutput:
+    return ItemOutput(index, "", (Part("stdout", text),))
+
+
+def final(outputs: list[Any]) -> list[str]:
+    last = {each.transient["display_id"]: each.data["text/plain"] for each in outputs}
+    return list(last.values())
+
+
+def test_a_block_of_output_grows_until_it_is_full(shell: InteractiveShell) -> None:
+    area, outputs = OutputArea(), [said(number, "x" * 30_000) for number in range(6)]
+    with capture_output() as shown:
+        for count in range(1, 7):
+            area.draw(outputs[:count])
+    blocks = final(shown.outputs)
+    assert 2 <= len(blocks) <= 6
+    assert [text.count("item ") for text in blocks] == [6 // len(blocks)] * len(blocks)
+
+
+def test_what_did_not_change_is_not_sent_again(shell: InteractiveShell) -> None:
+    area = OutputArea()
+    with capture_output() as shown:
+        area.draw([said(0, "a")])
+        area.draw([said(0, "a")])
+        area.finish([said(0, "a")])
+    assert len(shown.outputs) == 1
+
+
+def test_blocks_are_in_the_order_of_the_items_in_the_end(shell: InteractiveShell) -> None:
+    area, large = OutputArea(), "x" * 80_000
+    with capture_output() as shown:
+        area.draw([said(5, large)])
+        area.draw([said(2, large), said(5, large)])
+        area.draw([said(2, large), said(3, "c"), said(5, large)])
+        area.finish([said(2, large), said(3, "c"), said(5, large)])
+    firsts = [text.partition(":")[0] for text in final(shown.outputs)]
+    assert firsts == ["item 2", "item 3", "item 5"]
+
+
+def test_a_display_that_only_the_front_end_can_draw_is_shown_once(shell: InteractiveShell) -> None:
+    foreign = {"application/vnd.plotly.v1+json": {"data": []}, "text/plain": "Figure"}
+    outputs = [ItemOutput(0, "", (Part("display", "Figure\n", foreign),))]
+    area = OutputArea()
+    with capture_output() as shown:
+        area.draw(outputs)
+        area.draw(outputs)
+        area.finish(outputs)
+    assert [each.data for each in shown.outputs].count(foreign) == 1

@@ -111,9 +111,10 @@ def test_every_file_of_the_library_is_an_item(first_minute: Texts) -> None:
 
 
 def test_what_the_items_print_is_under_their_cell(functions_and_loops: Texts) -> None:
-    *lines, report = functions_and_loops["printing"].splitlines()
+    report, *lines = functions_and_loops["printing"].splitlines()
     words = ["one", "two", "three", "four", "five", "six", "seven"]
-    assert sorted(lines) == sorted(f"{word} has {len(word)} letters" for word in words)
+    said = [f"item {index}: {word} has {len(word)} letters" for index, word in enumerate(words)]
+    assert lines == said
     assert report == "7 items done"
 
 
@@ -148,11 +149,41 @@ def test_a_crash_shows_its_line_its_item_and_its_last_prints(errors_and_interrup
     assert "It printed last:\n    header: 99999999 x 99999999 pixels\n" in crashed
 
 
+def test_threads_and_processes_count_alike(executor_and_pool: Texts) -> None:
+    assert executor_and_pool["same"] == "True"
+    assert executor_and_pool["measure"].count(" s") == 3
+
+
+def test_a_pool_has_processes_and_ends_them(executor_and_pool: Texts) -> None:
+    _, running, closed, ended = [
+        line for line in executor_and_pool["processes"].splitlines() if line
+    ]
+    assert running == "a process of its own: True · it runs: True"
+    assert "state=CLOSE" in closed
+    assert ended == "it runs: False"
+
+
+def test_a_dead_process_is_named_and_replaced(executor_and_pool: Texts) -> None:
+    assert "while it ran item 1 ('big.tif')" in executor_and_pool["dies"]
+    assert "['SMALL.TIF', 'OTHER.TIF']" in executor_and_pool["dies"]
+
+
 def test_what_a_notebook_writes_is_gone_after_it(
     errors_and_interrupts: Texts, temporary: Path
 ) -> None:
     assert "2024-12.csv" in errors_and_interrupts["files"]
     assert list(temporary.iterdir()) == []
+
+
+def test_the_panel_as_text_has_the_workers_and_the_jobs(tmp_path: Path) -> None:
+    panel = dict(texts_of("06-panel-and-background", tmp_path))
+    assert panel["empty-panel"] == "No workers yet: the first job starts them."
+    assert panel["same"] == "True"
+    *workers, second, first = panel["full-panel"].splitlines()
+    assert sum(int(each.split()[4]) for each in workers[1:]) == 48
+    for number, line in enumerate((first, second), 1):
+        assert line.startswith(f"job {number} · ")
+        assert " · width in widths · 24 items done · " in line
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +200,11 @@ def functions_and_loops(tmp_path_factory: pytest.TempPathFactory) -> Texts:
 def errors_and_interrupts(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Texts:
     folder = tmp_path_factory.mktemp("run")
     return dict(texts_of("03-errors-and-interrupts", folder, TMPDIR=str(temporary)))
+
+
+@pytest.fixture(scope="module")
+def executor_and_pool(tmp_path_factory: pytest.TempPathFactory) -> Texts:
+    return dict(texts_of("08-executor-and-pool", tmp_path_factory.mktemp("run")))
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,16 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support import Gate, alive, wait_until
 
-from parmagic import PayloadError, PoolBroken, ProcessPoolExecutor
+from parmagic import PayloadError, PoolBroken, ProcessPoolExecutor, WorkerDied
 
 Pool = ProcessPoolExecutor
 EXITS = [StopIteration, SystemExit, KeyboardInterrupt, GeneratorExit]
@@ -125,6 +128,31 @@ def test_what_a_call_prints_is_shown_here(pool: Pool, capsys: pytest.CaptureFixt
     assert capsys.readouterr() == ("out\n", "err\n")
 
 
+def test_calls_see_folder_and_environment_as_they_are(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = lambda: (os.getcwd(), os.environ.get("PARMAGIC_TEST"))  # noqa: E731
+    assert pool.submit(here).result() == (os.getcwd(), None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PARMAGIC_TEST", "here")
+    assert pool.submit(here).result() == (str(tmp_path), "here")
+
+
+def test_a_call_whose_worker_dies_is_broken_and_no_other(pool: Pool) -> None:
+    dying, living = pool.submit(os._exit, 3), pool.submit(abs, -1)
+    with pytest.raises(BrokenProcessPool, match="exit code 3"):
+        dying.result(10)
+    assert isinstance(dying.exception(), WorkerDied)
+    assert living.result(10) == 1
+    assert pool.submit(abs, -1).result() == 1
+
+
+def test_it_is_one_of_the_standard_library_s(pool: Pool) -> None:
+    assert isinstance(pool, concurrent.futures.ProcessPoolExecutor)
+    pool.resize(1)
+    assert pool._max_workers == 1
+
+
 # cancel
 
 
@@ -229,6 +257,20 @@ def test_kill_ends_what_runs_and_what_waits(gate: Gate) -> None:
             future.result(10)
 
 
+def test_killed_workers_break_what_runs_and_cancel_what_waits(gate: Gate) -> None:
+    pool = ProcessPoolExecutor(1)
+    running, waiting = pool.submit(gate.enter), pool.submit(abs, -1)
+    gate.wait_for(1)
+    pool.kill_workers()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.submit(abs, -1)
+    with pytest.raises(BrokenProcessPool, match="was stopped"):
+        running.result(10)
+    assert wait_until(waiting.cancelled)
+    pool.shutdown()
+    assert not any(map(alive, gate.pids))
+
+
 @pytest.mark.parametrize("state", ["starting", "busy"])
 def test_kill_brings_up_no_new_workers(state: str) -> None:
     pool = ProcessPoolExecutor(1)
@@ -277,9 +319,15 @@ def test_who_submits_while_another_shuts_down_is_answered() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"max_workers": 0}, ValueError, "must be 1 or more, not 0"),
-        ({"max_workers": -1}, ValueError, "must be 1 or more, not -1"),
-        ({"initializer": 1}, TypeError, "initializer must be callable"),
+        ({"max_workers": 0}, ValueError, "max_workers must be greater than 0, not 0"),
+        ({"max_workers": -1}, ValueError, "max_workers must be greater than 0, not -1"),
+        ({"max_workers": 1.5}, TypeError, "integer"),
+        ({"initializer": 1}, TypeError, "initializer must be a callable"),
+        ({"initializer": abs, "initargs": (threading.Lock(),)}, PayloadError, "the initializer"),
+        ({"max_tasks_per_child": 0}, ValueError, "max_tasks_per_child must be >= 1"),
+        ({"max_tasks_per_child": 1.5}, TypeError, "max_tasks_per_child must be an integer"),
+        ({"mp_context": get_context("fork")}, ValueError, "cannot with 'fork'.*mp_context=multi"),
+        ({"mp_context": get_context("forkserver")}, ValueError, "cannot with 'forkserver'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -291,23 +339,107 @@ def test_what_makes_no_sense_is_refused(
 
 def test_the_initializer_runs_in_every_worker_once(tmp_path: Path) -> None:
     with ProcessPoolExecutor(2, initializer=Gate(tmp_path).note, initargs=("ready",)) as pool:
-        for _ in range(10):
-            pool.submit(abs, -1).result()
+        list(pool.map(abs, range(10)))
         assert wait_until(lambda: len(Gate(tmp_path).pids) == 2)
+        list(pool.map(abs, range(10)))
         assert sorted(Gate(tmp_path).pids) == sorted(pids(pool))
 
 
 @pytest.mark.parametrize("kind", [ValueError, *EXITS])
 def test_an_initializer_that_fails_is_reported(kind: type[BaseException]) -> None:
     with ProcessPoolExecutor(2, initializer=raising(kind)) as pool:
-        for _ in range(2):
-            error = pool.submit(abs, -1).exception(10)
+        futures = [pool.submit(abs, -1) for _ in range(3)]
+        for error in [future.exception(10) for future in futures]:
             assert isinstance(error, PoolBroken)
+            assert isinstance(error, BrokenProcessPool)
             assert f"the initializer failed in a worker: {kind.__name__}" in str(error)
             assert type(error.__cause__) is kind
+        for submit in (lambda: pool.submit(abs, -1), lambda: pool.map(abs, [-1])):
+            with pytest.raises(BrokenProcessPool, match="the initializer failed"):
+                submit()
 
 
-def test_an_unused_pool_starts_nothing() -> None:
-    with ProcessPoolExecutor(2) as pool:
+def test_no_more_workers_are_started_than_there_are_calls(gate: Gate) -> None:
+    with ProcessPoolExecutor(9) as pool:
         assert pool.workers == []
-        assert pool.max_workers == 2
+        assert pool.max_workers == 9
+        for _ in range(3):
+            pool.submit(abs, -1).result()
+        assert len(pool.workers) == 1
+        for number in range(3):
+            pool.submit(gate.enter, number)
+        gate.wait_for(3)
+        assert len(pool.workers) == 3
+        gate.open()
+
+
+def test_calls_are_run_in_the_folder_in_which_they_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    with ProcessPoolExecutor(1) as pool:
+        futures = []
+        for folder in folders:
+            folder.mkdir()
+            monkeypatch.chdir(folder)
+            futures += [pool.submit(os.getcwd) for _ in range(4)]
+        assert [future.result() for future in futures] == [
+            str(each) for each in folders for _ in range(4)
+        ]
+
+
+def test_what_calls_hold_is_freed_also_after_a_shutdown(nothing_held: None) -> None:
+    captured = np.ones(500_000)
+    with ProcessPoolExecutor(1) as pool:
+        values = pool.map(lambda x: captured[x], range(4))
+    assert list(values) == [1.0] * 4
+
+
+def test_a_call_outlives_any_number_of_restarts(gate: Gate) -> None:
+    with ProcessPoolExecutor(1) as pool:
+        future = pool.submit(gate.enter)
+        for count in range(1, 6):
+            gate.wait_for(count)
+            (worker,) = [each for each in pool.workers if each.state == "busy"]
+            pool.restart(worker.number)
+            assert wait_until(lambda gone=worker.pid: not alive(gone))
+            for path in gate.folder.glob("*@*"):
+                path.rename(path.with_name(f"{count}{path.name}"))
+        gate.open()
+        assert future.result(10) is None
+
+
+def test_what_an_initializer_sets_of_its_process_holds_for_all_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIVEN", "before")
+
+    def begin() -> None:
+        os.environ["OWN"] = "3"
+        os.chdir(tmp_path)
+
+    def seen(_: int) -> tuple[str | None, ...]:
+        return os.environ.get("OWN"), os.environ["GIVEN"], os.getcwd()
+
+    with ProcessPoolExecutor(1, initializer=begin) as pool:
+        assert pool.submit(seen, 0).result() == ("3", "before", str(tmp_path))
+        monkeypatch.setenv("GIVEN", "after")
+        assert pool.submit(seen, 0).result() == ("3", "after", str(tmp_path))
+
+
+def test_a_replacement_that_cannot_start_at_once_harms_nobody(tmp_path: Path, gate: Gate) -> None:
+    def begin() -> None:
+        number = len(list(tmp_path.glob("start-*")))
+        (tmp_path / f"start-{number}-{os.getpid()}").touch()
+        if number in (2, 3):
+            raise OSError("no network")
+
+    with ProcessPoolExecutor(2, initializer=begin) as pool:
+        running = pool.submit(gate.enter)
+        dying = pool.submit(os._exit, 3)
+        with pytest.raises(WorkerDied):
+            dying.result()
+        assert pool.submit(abs, -1).result() == 1
+        gate.open()
+        assert running.result() is None
+    assert len(list(tmp_path.glob("start-*"))) == 5

@@ -17,29 +17,85 @@ pool = ProcessPoolExecutor(2)
 futures = [pool.submit(gate.enter, number) for number in range(4)]
 gate.wait_for(2)
 """
-# How a program with a busy pool may end, and what is its exit code.
-ENDS = {
+# How a program may end whose executor has two calls that run and two that wait, and its exit code.
+PATIENT_ENDS = {
     "in silence": ("", 0),
+    "after a shutdown": ("pool.shutdown(wait=False)", 0),
+    "without its pool": ("del pool", 0),
+    "by sys.exit": ("sys.exit(3)", 3),
+    "by an error": ("1 / 0", 1),
+    "after an error in a thread": ("threading.Thread(target=lambda: 1 / 0).start()", 0),
+}
+OTHER_ENDS = {
     "killed pool": ("pool.kill()", 0),
-    "opened gate and shutdown": ("gate.open(); pool.shutdown()", 0),
-    "shutdown without wait": ("pool.shutdown(wait=False)", 0),
-    "sys.exit": ("sys.exit(3)", 3),
+    "killed workers": ("pool.kill_workers()", 0),
     "os._exit": ("os._exit(3)", 3),
-    "error": ("1 / 0", 1),
     "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM)", -15),
-    "error in a thread": ("threading.Thread(target=lambda: 1 / 0).start()", 0),
-    "jobs too": ("parmagic.map_async(gate.enter, range(4)); gate.wait_for(4)", 0),
+    "Ctrl-C": ("os.kill(os.getpid(), signal.SIGINT)", -2),
+    "unfinished job": (
+        "pool.kill(); parmagic.map_async(gate.enter, 'abcd'); gate.wait_for(4)",
+        0,
+    ),
 }
 
 
-@pytest.mark.parametrize(("end", "code"), ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize(("end", "code"), PATIENT_ENDS.values(), ids=PATIENT_ENDS)
+def test_what_was_submitted_is_done_before_the_program_ends(
+    script: Callable[..., Script], gate: Gate, end: str, code: int
+) -> None:
+    program = script(BUSY + end, gate.folder)
+    gate.wait_for(2)
+    gate.open()
+    ended = program.end()
+    assert ended.code == code
+    assert gate.names == {"0", "1", "2", "3"}
+    assert not any(map(alive, gate.pids))
+    assert "parmagic" not in ended.errors
+
+
+@pytest.mark.parametrize(("end", "code"), OTHER_ENDS.values(), ids=OTHER_ENDS)
 def test_workers_end_with_their_program(
     script: Callable[..., Script], gate: Gate, end: str, code: int
 ) -> None:
     ended = script(BUSY + end, gate.folder).end()
     assert ended.code == code
     assert wait_until(lambda: not any(map(alive, gate.pids)), 5)
-    assert "parmagic" not in ended.errors.replace("parmagic.map_async", "")
+    assert "parmagic" not in ended.errors
+
+
+def test_ctrl_c_ends_a_program_that_waits_for_its_calls(
+    script: Callable[..., Script], gate: Gate
+) -> None:
+    program = script(BUSY + "print('the last line', flush=True)", gate.folder)
+    program.line()
+    program.interrupt()
+    assert program.end().code in (0, -2)  # it may not have got beyond the last line
+    assert wait_until(lambda: not any(map(alive, gate.pids)), 5)
+
+
+LATE = """
+import atexit
+from parmagic import Pool, ProcessPoolExecutor
+
+executor = ProcessPoolExecutor(1)
+pool = Pool(1)
+
+@atexit.register
+def ask_for_more():
+    for ask in (lambda: executor.submit(abs, -1), lambda: executor.map(abs, [-1])):
+        try:
+            ask()
+        except RuntimeError as error:
+            print(error)
+
+assert executor.submit(abs, -1).result() == pool.apply(abs, [-1])
+"""
+
+
+def test_at_its_end_a_program_is_given_no_more_workers(script: Callable[..., Script]) -> None:
+    ended = script(LATE).end()
+    assert ended.output == 2 * "cannot schedule new futures after interpreter shutdown\n"
+    assert (ended.code, ended.errors) == (0, "")
 
 
 QUIET = """

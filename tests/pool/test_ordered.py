@@ -4,10 +4,12 @@ import itertools
 import operator
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support import Gate, wait_until
 
@@ -56,8 +58,35 @@ def test_with_a_buffersize_items_are_taken_as_values_are(pool: Pool) -> None:
     values = pool.map(abs, (taken.append(n) or n for n in itertools.count()), buffersize=3)
     assert len(taken) == 3
     assert list(itertools.islice(values, 5)) == list(range(5))
-    assert len(taken) == 7
+    assert len(taken) == 8
     values.close()  # type: ignore[attr-defined]
+
+
+class Countable:
+    pass
+
+
+@pytest.mark.parametrize("buffersize", [None, 2])
+def test_values_are_kept_by_nobody_but_their_reader(pool: Pool, buffersize: int | None) -> None:
+    for value in pool.map(lambda _: Countable(), range(6), chunksize=2, buffersize=buffersize):
+        known = weakref.ref(value)
+        del value
+        assert known() is None
+
+
+@pytest.mark.parametrize("buffersize", [None, 2])
+def test_an_executor_that_is_dropped_still_gives_its_values(buffersize: int | None) -> None:
+    values = ProcessPoolExecutor(1).map(abs, range(10), buffersize=buffersize)
+    assert list(values) == list(range(10))
+
+
+def test_no_more_items_are_taken_after_shutdown(pool: Pool) -> None:
+    items = iter(range(10))
+    values = pool.map(abs, items, buffersize=2)
+    pool.shutdown()
+    assert next(items) == 2
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        next(values)
 
 
 def test_who_stops_asking_cancels_the_rest(pool: Pool, gate: Gate) -> None:
@@ -80,7 +109,8 @@ def test_the_first_error_comes_in_its_turn(pool: Pool) -> None:
 
 
 def test_a_timeout_counts_from_the_call(pool: Pool, gate: Gate) -> None:
-    values = pool.map(lambda n: gate.enter() if n else n, range(3), timeout=0.5)
+    pool.submit(abs, -1).result()
+    values = pool.map(lambda n: gate.enter() if n else n, range(3), timeout=2)
     assert next(values) == 0
     with pytest.raises(TimeoutError):
         next(values)
@@ -96,6 +126,7 @@ def broken_items() -> Iterator[int]:
     [
         (lambda pool: pool.map(abs, [1], chunksize=0), ValueError),
         (lambda pool: pool.map(abs, [1], buffersize=0), ValueError),
+        (lambda pool: pool.map(abs, [1], buffersize=2.0), TypeError),
         (lambda pool: pool.map(abs, 1), TypeError),
         (lambda pool: pool.map(abs, broken_items()), ZeroDivisionError),
         (lambda pool: pool.map(threading.Lock().acquire, [1]), PayloadError),
@@ -116,3 +147,9 @@ def test_the_workers_forget_the_function(pool: Pool, buffersize: int | None) -> 
     for _ in range(3):
         assert len(list(pool.map(lambda x: x, range(5), buffersize=buffersize))) == 5
     assert wait_until(lambda: loaded_functions(pool) == 0)
+
+
+def test_a_map_that_nobody_looks_at_frees_what_it_holds(nothing_held: None) -> None:
+    captured = np.ones(500_000)
+    with Pool(1) as pool:
+        pool.map(lambda number: captured[number], range(8), buffersize=2)

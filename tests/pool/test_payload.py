@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from parmagic import PayloadError
+from parmagic.pool.broadcast import broadcasts
 from parmagic.pool.payload import Payload
+from parmagic.worker.memory import memory
+from parmagic.worker.parcel import unwrap
+from parmagic.worker.segment import Segment
 from parmagic.worker.surroundings import Surroundings
 
 
@@ -21,9 +25,13 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     return name
 
 
+pytestmark = pytest.mark.usefixtures("nothing_held")
+
+
 def payload(fn: object) -> Payload:
     made = Payload.of(fn, star=False, keep_going=True)  # type: ignore[arg-type]
     made.close()
+    broadcasts.clear()
     return made
 
 
@@ -54,3 +62,37 @@ def test_what_cannot_be_pickled_is_named() -> None:
     lock = threading.Lock()
     with pytest.raises(PayloadError, match="it uses 'lock'"):
         payload(lambda: lock)
+
+
+def test_what_it_captured_is_held_until_it_is_closed() -> None:
+    array = np.arange(10_000.0)  # too few to be kept for other jobs
+    big = np.arange(30_000.0)
+    made = Payload.of(lambda: (array, big), star=False, keep_going=True)
+    (segment,) = made.shipment.segments
+    assert memory.holds(segment) == 1
+    one, other = unwrap(made.load.parcel, made.shipment.segments)()
+    np.testing.assert_equal([one, other], [array, big])
+    del one, other
+    made.close()
+    made.close()
+    assert memory.holds(segment) == 0
+
+
+@pytest.mark.parametrize("count", [300_000, 3_000_000])
+def test_what_is_large_stays_for_the_next_job(count: int) -> None:
+    array = np.arange(float(count))
+    segments: set[Segment] = set()
+    for _ in range(3):
+        made = Payload.of(lambda: array, star=False, keep_going=True)
+        segments.update(made.shipment.segments)
+        made.close()
+    assert len(segments) == 1
+    assert memory.holds(*segments) == 1
+    broadcasts.clear()
+
+
+def test_what_cannot_be_pickled_holds_nothing() -> None:
+    array, lock = np.zeros(300_000), threading.Lock()
+    with pytest.raises(PayloadError):
+        payload(lambda: (array, lock))
+    assert broadcasts.kept_bytes == 0

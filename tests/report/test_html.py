@@ -1,44 +1,19 @@
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
+from report.pages import DONE, HOSTILE, RUNNING, Page
 
 from parmagic.report.html import render, render_line
-from parmagic.report.report import FailedItem, Report
+from parmagic.report.lane import Bar, Lane
+from parmagic.report.output import ItemOutput, Part
+from parmagic.report.remark import remark
+from parmagic.report.report import FailedItem, SlowItem, TimeSpent
 
-RUNNING = Report(
-    what="seed in range(200)",
-    state="running",
-    items=200,
-    done=134,
-    failed=0,
-    workers=2,
-    busy_workers=2,
-    chunks=12,
-    wall_seconds=3.25,
-    item_seconds=6.1,
-    start_seconds=0.0,
-)
-DONE = replace(RUNNING, state="done", done=200)
 DIVISION = "ZeroDivisionError: division by zero"
 
-HOSTILE = {
-    "script": "<script>alert(1)</script>",
-    "attribute": '" onmouseover="alert(1)" x=\'',
-    "end of style": "</style></samp></div><!--",
-    "entity": "&lt;b&gt; &amp &#60;",
-    "newlines": "line one\n\tline two\r\n\x0b\x0cline three",
-    "controls": "nul \x00 escape \x1b[31m bell \x07",
-    "hebrew": "שלום",
-    "bidi override": "\u202eevil\u202c",
-    "emoji": "🎉 👩\u200d👩\u200d👧",
-    "surrogate": "\ud800 \udfff",
-    "long": "x" * 10_000,
-    "long and quoted": "\"'<&>" * 2_000,
-    "all quotes": "'" * 10_000,
-    "wide": "🎉" * 10_000,
-    "empty": "",
-}
+SMALL_TAGS = {"div", "strong", "span", "samp", "bdi", "table", "tbody", "tr", "th", "td"}
+DRAWN_TAGS = {"svg", "path", "g", "text", "title"}
+KNOWN_TAGS = {*SMALL_TAGS, *DRAWN_TAGS, "details", "summary", "pre"}
 
 REPORTS = {
     "running": RUNNING,
@@ -58,35 +33,6 @@ REPORTS = {
     "100,000 items": replace(DONE, items=100_000, done=100_000, preview=("1",)),
     "in the kernel": replace(DONE, workers=0, busy_workers=0),
 }
-
-
-class Page(HTMLParser):
-    """What a browser makes of a fragment: elements, attributes and text."""
-
-    def __init__(self, fragment):
-        super().__init__()
-        self.elements, self.open, self.text = [], [], ""
-        self.feed(fragment)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-    def handle_comment(self, data):
-        raise AssertionError(f"a comment: {data}")
-
-    def one(self, **attributes):
-        found = [attrs for _, attrs in self.elements if attributes.items() <= attrs.items()]
-        assert len(found) == 1
-        return found[0]
 
 
 def hostile_report(string, state="failed"):
@@ -109,7 +55,7 @@ def test_every_report_is_balanced_small_and_inert(report, draw):
     page = Page(fragment)
     tags = {tag for tag, _ in page.elements}
     names = {name for _, attrs in page.elements for name in attrs}
-    assert tags <= {"div", "strong", "span", "samp", "bdi", "table", "tbody", "tr", "th", "td"}
+    assert tags <= SMALL_TAGS
     assert not [name for name in names if name in ("id", "src", "href") or name.startswith("on")]
     assert "url(" not in fragment
     assert len(fragment) < 4_000
@@ -118,7 +64,11 @@ def test_every_report_is_balanced_small_and_inert(report, draw):
 @pytest.mark.parametrize(
     ("report", "words"),
     [
-        (DONE, "200 items on 2 workers in 3.25 s · 1.9 times as fast as a serial loop"),
+        (
+            DONE,
+            "200 items on 2 workers in 3.25 s · "
+            "1.9 times as fast as a serial loop (94 % efficiency)",
+        ),
         (replace(DONE, item_seconds=3.2), "200 items on 2 workers in 3.25 s · as fast as"),
         (replace(DONE, item_seconds=3.0), "200 items on 2 workers in 3.25 s · slower than"),
         (replace(DONE, done=197, failed=3), "200 items on 2 workers in 3.25 s · 3 failed"),
@@ -137,8 +87,8 @@ def test_the_card_begins_with_what_became_of_the_job(report, words):
 
 def test_the_card_says_why_a_job_gained_nothing():
     report = REPORTS["done, short items"]
-    assert report.remark
-    assert report.remark in Page(render(report)).text
+    assert remark(report)
+    assert remark(report) in Page(render(report)).text
 
 
 @pytest.mark.parametrize(
@@ -160,12 +110,50 @@ def test_a_failure_is_shown_with_its_item_and_its_error():
     assert Page(render(REPORTS["failed"])).text.endswith(DIVISION)
 
 
-@pytest.mark.parametrize("known", [10, 200], ids=["ten failures known", "all failures known"])
-def test_at_most_ten_failures_are_shown_and_the_others_counted(known):
-    failures = tuple(FailedItem(index, "0", DIVISION) for index in range(known))
-    page = Page(render(replace(DONE, done=0, failed=200, failures=failures)))
-    assert page.text.count(DIVISION) == 10
-    assert page.text.endswith("and 190 more")
+@pytest.mark.parametrize(
+    ("outputs", "shown"), [(True, True), (False, False)], ids=["inside", "elsewhere"]
+)
+def test_what_the_items_printed_is_in_the_card_or_stands_elsewhere(outputs, shown):
+    output = ItemOutput(3, "0.5", (Part("stdout", "epoch 1"),))
+    page = Page(render(replace(DONE, outputs=(output,)), outputs=outputs))
+    assert ("Output of 1 item" in page.text) is shown
+    assert ("epoch 1" in page.text) is shown
+
+
+def test_efficiency_is_never_more_than_ideal():
+    assert "(100 % efficiency)" in Page(render(replace(DONE, item_seconds=6.6))).text
+
+
+@pytest.mark.parametrize("string", HOSTILE.values(), ids=HOSTILE)
+def test_no_card_is_as_large_as_200_kb_and_none_gains_an_element(string):
+    card = render(huge_report(string))
+    assert len(card.encode()) < 200_000
+    assert {tag for tag, _ in Page(card).elements} <= KNOWN_TAGS
+
+
+def huge_report(string):
+    """Return a report that is as large as one may be, and larger."""
+    failures = tuple(
+        FailedItem(
+            index, string, f"E{string}: {index}{string}", f"E{string}", f"{string}{index % 10}"
+        )
+        for index in range(1000)
+    )
+    lanes = tuple(
+        Lane(worker, tuple(Bar(n, n, n / 100, 0.009, n % 3 == 0) for n in range(300)))
+        for worker in range(1, 101)
+    )
+    parts = (Part("stdout", string), Part("warning", string, None, 9))
+    return replace(
+        hostile_report(string),
+        failed=1000,
+        workers=100,
+        failures=failures,
+        slowest=tuple(SlowItem(index, string, 1.0) for index in range(1000)),
+        time=TimeSpent(2, 1, 1, 1, 1),
+        lanes=lanes,
+        outputs=tuple(ItemOutput(index, string, parts * 20) for index in range(1000)),
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
+from parmagic.report.remark import remark
 from parmagic.report.report import FailedItem, Report
 
 RUNNING = Report(
@@ -58,7 +59,7 @@ def test_there_is_no_speedup_where_it_means_nothing(changes):
     report = replace(DONE, **changes)
     assert report.speedup is None
     assert report.efficiency is None
-    assert report.remark == ""
+    assert remark(report) == ""
 
 
 def test_the_rate_leaves_out_the_start_of_the_workers():
@@ -78,58 +79,15 @@ def test_nobody_knows_how_long_the_rest_takes(changes):
     assert replace(RUNNING, **changes).remaining_seconds is None
 
 
+def test_what_was_measured_goes_before_the_rate():
+    assert replace(RUNNING, left_seconds=9.0).remaining_seconds == 9.0
+    assert replace(RUNNING, left_seconds=9.0, items=None).remaining_seconds == 9.0
+    assert replace(RUNNING, left_seconds=9.0, state="interrupted").remaining_seconds is None
+
+
 def test_a_job_starts_until_its_first_worker_is_ready():
     waiting = replace(RUNNING, done=0, failed=0, item_seconds=0.0, wall_seconds=0.2)
     assert replace(waiting, start_seconds=0.2).starting
     assert not replace(waiting, start_seconds=0.1).starting
     assert not replace(waiting, start_seconds=0.0).starting
     assert replace(waiting, start_seconds=0.2).rate is None
-
-
-def test_a_job_that_gained_needs_no_remark():
-    assert replace(DONE, item_seconds=3.8).remark == ""
-
-
-def test_items_that_are_too_short_are_said_to_be():
-    report = replace(DONE, items=15, done=15, wall_seconds=0.031, item_seconds=0.003)
-    assert report.remark == (
-        "The items are too short to gain from processes: 200 µs each; "
-        "a serial loop would have taken 3 ms."
-    )
-
-
-def test_short_items_are_the_reason_even_when_the_workers_had_to_start():
-    short = replace(DONE, items=15, done=15, wall_seconds=0.031, item_seconds=0.003)
-    assert replace(short, wall_seconds=0.331, start_seconds=0.3).remark == short.remark
-
-
-def test_a_start_that_ate_the_gain_is_said_to_be_paid_once():
-    report = replace(DONE, wall_seconds=0.8, item_seconds=0.9, start_seconds=0.31)
-    assert report.remark == (
-        "310 ms of this was the start of the workers: the next cell will not pay it."
-    )
-
-
-def test_a_start_that_hardly_counts_is_not_mentioned():
-    assert replace(DONE, wall_seconds=2.0, item_seconds=3.3, start_seconds=0.3).remark == ""
-
-
-def test_long_items_that_lost_are_not_called_short():
-    report = replace(DONE, items=4, done=4, wall_seconds=8.0, item_seconds=2.2)
-    assert report.remark == (
-        "Only 2.2 s of this was the work itself: the rest was making and sending items."
-    )
-
-
-def test_short_items_that_were_slow_to_make_are_not_called_too_short():
-    report = replace(DONE, items=100, done=100, wall_seconds=10.0, item_seconds=0.5)
-    assert report.remark.startswith("Only 500 ms of this was the work itself")
-
-
-def test_one_item_that_lost_a_little_needs_no_remark():
-    assert replace(DONE, items=1, done=1, wall_seconds=0.006, item_seconds=0.005).remark == ""
-
-
-@pytest.mark.parametrize("state", ["running", "failed", "interrupted"])
-def test_only_a_job_that_is_done_gets_a_remark(state):
-    assert replace(DONE, state=state, wall_seconds=8.0, item_seconds=0.2).remark == ""

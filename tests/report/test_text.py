@@ -1,24 +1,10 @@
 from dataclasses import replace
 
 import pytest
+from report.pages import DONE, RUNNING
 
-from parmagic.report.report import Report
-from parmagic.report.text import render, render_line
-
-RUNNING = Report(
-    what="seed in range(200)",
-    state="running",
-    items=200,
-    done=134,
-    failed=0,
-    workers=2,
-    busy_workers=2,
-    chunks=12,
-    wall_seconds=3.25,
-    item_seconds=6.1,
-    start_seconds=0.0,
-)
-DONE = replace(RUNNING, state="done", done=200)
+from parmagic.report.output import ItemOutput, Part
+from parmagic.report.text import render, render_line, render_outputs
 
 
 @pytest.mark.parametrize(
@@ -77,3 +63,38 @@ def test_the_sentence_is_the_same_on_another_machine(state):
 )
 def test_the_line_says_how_far_and_how_fast(changes, line):
     assert render_line(replace(RUNNING, **changes)) == line
+
+
+def test_outputs_stand_beside_their_labels():
+    outputs = (
+        ItemOutput(-1, "", (Part("stdout", "opening\n"),)),
+        ItemOutput(0, "'a'", (Part("stdout", "first line\nsecond "), Part("stderr", "line\n"))),
+        ItemOutput(3, "'b'", (Part("display", "<Figure>\n", {"image/png": ""}),)),
+        ItemOutput(4, "'c'", (Part("display", "   a\n0  1\n", {}), Part("stdout", "end"))),
+        ItemOutput(12, "'d'", (Part("warning", "careful\n", None, 3),), left_out=1_000),
+    )
+    assert render_outputs(outputs).splitlines() == [
+        "between items: opening",
+        "item 0: first line",
+        "        second line",
+        "item 3: [Figure]",
+        "item 4:    a",
+        "        0  1",
+        "        end",
+        "item 12: careful (\N{MULTIPLICATION SIGN} 3)",
+        "         … 1,000 characters left out …",
+    ]
+
+
+def test_outputs_have_no_colours():
+    assert (
+        render_outputs([ItemOutput(0, "", (Part("stdout", "\x1b[31mred\x1b[0m"),))])
+        == "item 0: red"
+    )
+
+
+def test_outputs_are_cut_where_they_are_too_long():
+    output = ItemOutput(0, "", (Part("stdout", "x" * 600_000),))
+    text = render_outputs([output] * 9)
+    assert len(text) < 1_001_000
+    assert text.endswith("x …\n… output of 7 more items …")

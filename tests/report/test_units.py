@@ -1,6 +1,6 @@
 import pytest
 
-from parmagic.report.units import about, count, duration, rate
+from parmagic.report.units import about, count, duration, percent, rate, size
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,21 @@ def test_a_rate_has_two_digits_and_a_unit_in_which_it_is_at_least_one(per_second
 )
 def test_a_count_agrees_with_its_noun(number, of, written):
     assert count(number, "item", of=of) == written
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "written"),
+    [
+        (0, "0 B"),
+        (740, "740 B"),
+        (999_999, "1 MB"),
+        (1_234_567_890, "1.2 GB"),
+        (5 * 10**12, "5,000 GB"),
+    ],
+)
+def test_a_size_has_two_digits(nbytes, written):
+    assert size(nbytes) == written
+
+
+def test_a_part_is_written_in_percent():
+    assert percent(1.9, 2) == "95 %"

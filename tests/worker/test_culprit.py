@@ -138,21 +138,20 @@ CONNECTION = ("Open the connection inside the function.", "Return what was read 
 FILE = ("Open the file inside the function, or pass its path.", "Return its content or its path.")
 GENERATOR = ("Pass a list, or make the generator inside the function.", "Return a list.")
 LOCK = (
-    "It locks threads, not processes: use multiprocessing.Manager().Lock(), or none.",
+    'It locks threads, not processes: use multiprocessing.get_context("spawn").Lock(), or none.',
     "Leave it out: it locks threads, not processes.",
 )
 THREADS = (
-    "It serves one process: make it with multiprocessing.Manager(), or inside the function.",
+    'It serves one process: make one with multiprocessing.get_context("spawn"), or inside the'
+    " function.",
     "Leave it out: it serves one process.",
 )
 POOL = (
     "Leave it out: a worker cannot use a pool of the kernel.",
     "Return the results of the pool.",
 )
-MANAGER = (
-    "Make it with multiprocessing.Manager().",
-    "Leave it out: it stays in the process that made it.",
-)
+STAYS = "Leave it out: it stays in the process that made it."
+FORK = multiprocessing.get_context("fork")
 START = ("Start it inside the function.", "Return what it computed.")
 AWAIT = (
     "Pass what it gives when awaited, or call asyncio.run() inside the function.",
@@ -162,6 +161,11 @@ OTHER = (
     "Make it inside the function, so that each worker has its own.",
     "Return plain values taken from it.",
 )
+
+
+def for_spawned(call: str) -> tuple[str, str]:
+    maker = 'multiprocessing.get_context("spawn")'
+    return f"It is for forked processes only: make it with {maker}.{call}.", STAYS
 
 
 def both(send: str) -> tuple[str, str]:
@@ -212,8 +216,22 @@ HOSTILE: list[tuple[Make, str, tuple[str, str]]] = [
         "a concurrent.futures._base.Future",
         both("Pass its result, as in future.result()."),
     ),
-    (lambda s: multiprocessing.Lock(), "a multiprocessing.synchronize.Lock", MANAGER),
-    (lambda s: multiprocessing.Value("i"), "a multiprocessing.sharedctypes.Synchronized", MANAGER),
+    *(
+        (make, f"a multiprocessing.{kind}", for_spawned(call))
+        for make, kind, call in (
+            (lambda s: FORK.Lock(), "synchronize.Lock", "Lock()"),
+            (lambda s: FORK.RLock(), "synchronize.RLock", "RLock()"),
+            (lambda s: FORK.Semaphore(), "synchronize.Semaphore", "Semaphore(...)"),
+            (lambda s: FORK.Event(), "synchronize.Event", "Event()"),
+            (lambda s: FORK.Condition(), "synchronize.Condition", "Condition()"),
+            (lambda s: FORK.Barrier(2), "synchronize.Barrier", "Barrier(...)"),
+            (lambda s: FORK.Queue(), "queues.Queue", "Queue()"),
+            (lambda s: FORK.SimpleQueue(), "queues.SimpleQueue", "SimpleQueue()"),
+            (lambda s: FORK.JoinableQueue(), "queues.JoinableQueue", "JoinableQueue()"),
+            (lambda s: FORK.Value("i"), "sharedctypes.Synchronized", "Value(...)"),
+            (lambda s: FORK.Array("i", 2), "sharedctypes.SynchronizedArray", "Array(...)"),
+        )
+    ),
     (
         lambda s: logging.Handler(),
         "a logging.Handler",

@@ -211,9 +211,9 @@ def environment() -> dict[str, str]:
 
 NOTEBOOK = """
 import json, pickle, subprocess, sys
-import cloudpickle
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
+from parmagic.worker.by_value import dumps
 from parmagic.worker.errors import add_item_note
 from parmagic.worker.failure import unpack
 
@@ -222,7 +222,7 @@ config.HistoryManager.enabled = False
 shell = InteractiveShell.instance(config=config, colors="nocolor")
 cell, worker = json.load(sys.stdin)
 shell.run_cell(cell)
-payload = cloudpickle.dumps(shell.user_ns["half"])
+payload = dumps(shell.user_ns["half"])
 failure = subprocess.run(
     [sys.executable, "-c", worker], input=payload, capture_output=True, check=True
 ).stdout

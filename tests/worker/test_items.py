@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from parmagic.worker import items
 from parmagic.worker.board import ITEM
 from parmagic.worker.cancel import Cancelled
 from parmagic.worker.failure import unpack
@@ -119,6 +120,35 @@ def test_a_cancelled_of_its_own_is_the_failure_of_an_item() -> None:
 
 def test_past_its_time_a_chunk_ends_between_two_items() -> None:
     assert walked(operator.neg, range(5), seconds=0).values == [0]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_something_can_be_done_after_each_item(length: int) -> None:
+    run, after = item_run(length, keep_going=True), []
+    run.watch(lambda: after.append(CELLS[ITEM] - FIRST))
+    run.walk(raising(ValueError()), range(length))
+    assert after == list(range(length))
+    assert len(run.seconds) == (length if length <= CLOCKED_ITEMS else 1)
+
+
+def test_also_from_an_item_of_a_chunk_on() -> None:
+    run, after = item_run(4), []
+
+    def fn(item: int) -> None:
+        if item == 1:
+            run.watch(lambda: after.append(CELLS[ITEM] - FIRST))
+
+    run.walk(fn, range(4))
+    assert after == [1, 2, 3]
+
+
+def test_what_is_done_after_an_item_is_on_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr(items, "perf_counter", lambda: float(next(clock)))
+    run = item_run(3)
+    run.watch(lambda: [next(clock) for _ in range(10)])
+    run.walk(operator.neg, range(3))
+    assert run.seconds == [12.0] * 3
 
 
 @pytest.mark.parametrize(("keep_going", "failed"), [(False, [0]), (True, [0, 1, 2])])

@@ -24,9 +24,9 @@ def restored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
     for name in ("CHANGED", "REMOVED"):
         monkeypatch.setenv(name, "before")
-    for name in ("ADDED", "MPLBACKEND"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("ADDED", "")
+    monkeypatch.delenv("ADDED")
 
 
 def change(tmp_path: Path) -> None:
@@ -74,7 +74,18 @@ def test_a_folder_that_was_removed_is_no_error(tmp_path: Path) -> None:
     assert Path.cwd() == tmp_path
 
 
-def test_workers_draw_without_the_kernel() -> None:
-    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+@pytest.mark.parametrize(
+    ("kernels", "workers"),
+    [
+        ("module://matplotlib_inline.backend_inline", "module://parmagic.worker.figures"),
+        ("module://ipympl.backend_nbagg", "module://parmagic.worker.figures"),
+        ("nbAgg", "module://parmagic.worker.figures"),
+        ("", ""),
+        ("Agg", "Agg"),
+        ("module://my.backend", "module://my.backend"),
+    ],
+)
+def test_workers_draw_without_the_kernel(kernels: str, workers: str) -> None:
+    os.environ["MPLBACKEND"] = kernels
     Surroundings.here().apply()
-    assert os.environ["MPLBACKEND"] == "Agg"
+    assert os.environ["MPLBACKEND"] == workers
