@@ -22,8 +22,14 @@ from typing import Any
 from parmagic.worker.board import CANCELLED, EXPIRED, ITEM, NOTHING
 
 _AGAIN_SECONDS = 0.001
-# Where a lock is taken in a line of its own, before the block that gives it back.
-_LOCKING = {"multiprocessing.synchronize": ("__enter__",), "multiprocessing.queues": ("get",)}
+# On a busy machine a moment may pass without a step. Longer than this only a deadlock lasts:
+# who waits for the lock that he has himself.
+_POSTPONED_AT_MOST = 50
+# Where a lock is had outside of the block that gives it back.
+_LOCKING = {
+    "multiprocessing.synchronize": ("__enter__", "__exit__"),
+    "multiprocessing.queues": ("get",),
+}
 _SIGINT = int(_signal.SIGINT)
 
 
@@ -50,7 +56,7 @@ class Cancellation:
         self._stop: Callable[[], None] = _nothing
         self._limited = False
         self._late = False
-        self._postponed: FrameType | None = None
+        self._times_postponed = 0
         self._handler = self._on_interrupt  # one object, to be known again
         self.poisoned = False
 
@@ -132,11 +138,13 @@ class Cancellation:
     def _on_interrupt(self, _signum: int, frame: FrameType | None) -> None:
         if _is_inside(self._try_again.__code__, frame):
             _soon_again()  # in there it would be swallowed once more
-        elif _takes_a_lock(frame) and frame is not self._postponed:
-            self._postponed = frame
+        elif _is_inside(self._on_interrupt.__code__, frame):
+            _soon_again()  # it would leave by the frame that was postponed
+        elif _has_a_lock(frame) and self._times_postponed < _POSTPONED_AT_MOST:
+            self._times_postponed += 1
             _soon_again()
         else:
-            self._postponed = None
+            self._times_postponed = 0
             self._raise_if_cancelled(frame)
 
     def _raise_if_cancelled(self, frame: FrameType | None) -> None:
@@ -173,8 +181,8 @@ def _is_inside(code: CodeType, frame: FrameType | None) -> bool:
     return frame is not None
 
 
-def _takes_a_lock(frame: FrameType | None) -> bool:
-    """Tell whether multiprocessing has a lock, and is not yet where it would give it back.
+def _has_a_lock(frame: FrameType | None) -> bool:
+    """Tell whether multiprocessing has a lock, and is not where an exception would give it back.
 
     Who waits for the lock that another item has is often given it in the moment when both are
     stopped. It would be locked for ever, and with it the queue that it belongs to.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 from support import wait_until
 
+from parmagic.worker import cancel
 from parmagic.worker.board import CANCELLED, EXPIRED, ITEM
-from parmagic.worker.cancel import Cancellation, Cancelled
+from parmagic.worker.cancel import Cancellation, Cancelled, _soon_again
 
 JOB = 5
 
@@ -42,6 +44,9 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     before = signal.getsignal(signal.SIGINT)
     yield Worker()
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):  # an interrupt that is still to come
+            thread.join()
     signal.signal(signal.SIGINT, before)
 
 
@@ -159,6 +164,50 @@ def test_a_weak_reference_that_swallows_it_does_not_save_the_item(worker: Worker
         del dying
         assert not wait_until(lambda: False)
     assert reference() is None
+
+
+@pytest.mark.parametrize("interrupts", [1, 2, 5])
+def test_a_lock_that_an_item_is_given_as_it_is_stopped_is_given_back(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, interrupts: int
+) -> None:
+    queue = multiprocessing.get_context("spawn").SimpleQueue()
+    sent = 0
+
+    def interrupt() -> None:
+        nonlocal sent
+        sent += 1
+        worker.interrupt()
+
+    def soon_again() -> None:
+        # On a busy machine the next one comes while the last one is still being postponed.
+        if sent < interrupts:
+            interrupt()
+        _soon_again()
+
+    def give_and_interrupt() -> None:
+        queue._rlock.release()
+        interrupt()
+
+    monkeypatch.setattr(cancel, "_soon_again", soon_again)
+    queue._rlock.acquire()
+    worker.cancellation.allow(JOB, worker.stop)
+    giver = threading.Timer(0.01, give_and_interrupt)
+    giver.start()
+    with pytest.raises(Cancelled):
+        queue.get()
+    giver.join()
+    assert sent == interrupts
+    assert queue._rlock.acquire(block=False)
+    queue.close()
+
+
+def test_an_item_that_waits_for_its_own_lock_is_stopped(worker: Worker) -> None:
+    lock = multiprocessing.get_context("spawn").Lock()
+    worker.cancellation.allow(JOB, worker.stop)
+    with lock:
+        threading.Timer(0.01, worker.interrupt).start()
+        with pytest.raises(Cancelled), lock:
+            pass
 
 
 def test_other_threads_send_undisturbed(worker: Worker) -> None:
