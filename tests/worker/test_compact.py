@@ -128,9 +128,15 @@ def test_the_same_array_twice_comes_back_as_one(travel: Callable[..., Any]) -> N
     assert back[0] is not back[2]
 
 
-def test_an_array_that_is_kept_does_not_keep_the_others(travel: Callable[..., Any]) -> None:
-    back = travel(compact(ALIKE["arrays"])).back
-    assert all(each.base is None and each.flags.owndata for each in back)
+@pytest.mark.parametrize(("nbytes", "neighbours"), [(1000, 65), (40_000, 1), (64 * 1024, 1)])
+def test_an_array_that_is_kept_keeps_few_others(
+    nbytes: int, neighbours: int, travel: Callable[..., Any]
+) -> None:
+    back = travel(compact([array(n, "u1", nbytes) for n in range(200)])).back
+    assert {each.base.nbytes for each in back} <= {neighbours * nbytes, 200 % neighbours * nbytes}
+    assert all(each.base.flags.owndata for each in back)
+    back[7][:] = 99
+    assert [each[0] for each in back] == [*range(7), 99, *range(8, 200)]
 
 
 def test_they_take_less_room(travel: Callable[..., Any]) -> None:
