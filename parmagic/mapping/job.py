@@ -434,7 +434,7 @@ class Job(Future[Results[T]]):
         return self._standing.report()
 
     def in_short(self) -> Report:
-        """Describe the job, but for what its workers did when, and what its items wrote."""
+        """Describe what is quick to describe: not what its workers did when, nor large values."""
         return self._standing.in_short()
 
     def progress(self) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +28,10 @@ class Logged(Protocol):
         """Describe in short how far it is."""
 
     def in_short(self) -> Report:
-        """Describe it, but for what its workers did when, and what its items wrote."""
+        """Describe what is quick to describe: not what its workers did when, nor large values."""
+
+    def report(self) -> Report:
+        """Describe all of it."""
 
 
 class _Past(NamedTuple):
@@ -61,6 +65,7 @@ class Entry:
         self.number = number
         self.began = time.time()
         self.job: Logged | None = job
+        self._whole = weakref.ref(job)
         self._past: _Past | None = None
 
     def end(self) -> None:
@@ -78,11 +83,11 @@ class Entry:
         return past.report if past is not None else job.progress()  # type: ignore[union-attr]
 
     def report(self) -> Report:
-        """Describe the job: all of it, but for what the items wrote."""
-        job, past = self.job, self._past
-        if past is None:
-            assert job is not None
-            past = _Past.of(job, job.in_short())
+        """Describe the job: all that is left of it, but for what the items wrote."""
+        job, past = self._whole(), self._past
+        if job is not None:
+            return replace(job.report(), outputs=())
+        assert past is not None
         lanes = past.spans.lanes(past.began, past.failed, past.report.wall_seconds)
         return replace(past.report, lanes=lanes)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 
 from parmagic.mapping.lookout import Lookout
 from parmagic.mapping.new_run import Run
 from parmagic.mapping.outcomes import Outcomes
 from parmagic.mapping.pace import Pace
+from parmagic.mapping.plain import is_plain
 from parmagic.mapping.pool_run import PoolRun
 from parmagic.mapping.record import Record
 from parmagic.mapping.results import preview
@@ -71,15 +72,14 @@ class Standing:
 
     def report(self) -> Report:
         """Describe all of it."""
-        return self._with_preview(self._record.detailed)
+        report = self._record.detailed(self.progress())
+        return replace(report, preview=preview(self._outcomes.first_values()))
 
     def in_short(self) -> Report:
-        """Describe it, but for what its workers did when, and what its items wrote."""
-        return self._with_preview(self._record.measured)
-
-    def _with_preview(self, complete: Callable[[Report], Report]) -> Report:
-        report = complete(self.progress())
-        return replace(report, preview=preview(self._outcomes.first_values()))
+        """Describe what is quick to describe: not what its workers did when, nor large values."""
+        # To print ten frames takes 100 ms.
+        quick = takewhile(is_plain, self._outcomes.first_values())
+        return replace(self._record.measured(self.progress()), preview=preview(quick))
 
     def _left_seconds(self, report: Report, now: tuple[WorkerNow, ...]) -> float | None:
         if report.pending is None:

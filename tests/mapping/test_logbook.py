@@ -63,6 +63,26 @@ def test_of_a_job_that_is_over_the_report_is_kept_and_nothing_else(number: int) 
     assert wait_until(lambda: gc.collect() >= 0 and gone() is None)
 
 
+class Slow:
+    """A value that is slow to print, like a frame."""
+
+    printed = 0
+
+    def __repr__(self) -> str:
+        Slow.printed += 1
+        return "slow"
+
+
+def test_large_values_are_described_when_asked_for_as_long_as_they_are_there() -> None:
+    parmagic.map(lambda number: (slow(number), Slow())[1], [1, 2], serial=True)
+    assert Slow.printed == 0
+    entry = newest()
+    assert entry.report().preview == ("slow", "slow")
+    parmagic.jobs.clear()
+    assert wait_until(lambda: gc.collect() >= 0 and entry.report().preview == ())
+    assert entry.report().done == 2
+
+
 def test_not_more_than_twenty_are_kept() -> None:
     for _ in range(MOST_ENTRIES + 2):
         parmagic.map(abs, [-1], serial=True)
