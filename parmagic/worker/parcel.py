@@ -19,6 +19,7 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from parmagic.worker import collector
 from parmagic.worker.direct import Direct
 from parmagic.worker.inheritance import Attached, Handle, Inherited, attach, numbered
 from parmagic.worker.memory import Found, memory
@@ -282,8 +283,10 @@ def unwrap(
     windows = [_Window(segment, access or segment.access) for segment in segments]
     buffers = [_buffer(part, windows, descriptors) for part in parcel.buffers]
     del windows  # what no array looks at need not be held any longer
-    body = parcel.body or buffers.pop(0)
-    return load(body, buffers=buffers)
+    if parcel.body:
+        return load(parcel.body, buffers=buffers)
+    with collector.paused():
+        return load(buffers.pop(0), buffers=buffers)
 
 
 def _buffer(
