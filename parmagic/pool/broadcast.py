@@ -63,6 +63,8 @@ class _Broadcast:
 
     def close(self) -> None:
         self._copy.release()
+        if self.is_idle:
+            self.segment.discard()
         memory.release(self.segment, clean=False)  # has been kept for long enough
 
 

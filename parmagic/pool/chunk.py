@@ -12,7 +12,7 @@ from parmagic.worker.blackbox import LastWords
 from parmagic.worker.memory import memory
 from parmagic.worker.messages import Done, Printed, Run
 from parmagic.worker.parcel import Shipment
-from parmagic.worker.segment import Segment
+from parmagic.worker.segment import ALIGNMENT, Segment
 
 _serials = itertools.count(1)
 
@@ -139,6 +139,12 @@ class Chunk:
     def may_wait(self) -> bool:
         """Whether its items have what they can wait for others with, such as a queue."""
         return self.shipment.may_wait
+
+    @property
+    def value_bytes(self) -> int:
+        """How much memory its values are likely to need, if they are large."""
+        each = self.payload.value_bytes + ALIGNMENT
+        return each * self.run.length + ALIGNMENT
 
     def close(self) -> None:
         """Let go of the items."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ class Custody:
     def __init__(self) -> None:
         self._held: dict[int, list[Segment]] = {}
         # It may have windows on these: to write there is fastest.
-        self._seen: deque[int] = deque(maxlen=MOST_KEPT)
+        self._seen: dict[int, None] = {}
 
     def lend(self, run: Run, segments: Segments, nbytes: int) -> tuple[Run, Segments]:
         """Add a free segment to ``run``, for values of ``nbytes``, if there is one."""
@@ -43,7 +42,11 @@ class Custody:
 
     def note(self, segments: Sequence[Segment]) -> None:
         """Remember that the worker knows ``segments``."""
-        self._seen.extend(segment.number for segment in segments)
+        for segment in segments:
+            self._seen.pop(segment.number, None)
+            self._seen[segment.number] = None
+        while len(self._seen) > MOST_KEPT:
+            del self._seen[next(iter(self._seen))]
 
     def find(self, shipped: Shipped, _: int | None) -> Segment | None:
         """Return the segment that the worker speaks of as known."""

@@ -82,7 +82,7 @@ class Dispatcher:
         self._closing = False
         self._killed = False
         self.broken: PoolBroken | None = None
-        self._result_bytes = 0
+        self._value_bytes = 0
         self._looks_after_memory = False
 
     # For any thread.
@@ -286,7 +286,7 @@ class Dispatcher:
         return sum(chunk is not None and chunk.payload is payload for chunk in chunks)
 
     def _send(self, worker: WorkerProcess, chunk: Chunk) -> None:
-        chunk.payload.result_bytes = chunk.payload.result_bytes or self._result_bytes
+        chunk.payload.value_bytes = chunk.payload.value_bytes or self._value_bytes
         try:
             worker.run(chunk)
         except OSError:  # it is gone, or out of reach: its sentinel tells the rest
@@ -365,7 +365,8 @@ class Dispatcher:
         chunk = worker.chunk
         assert chunk is not None
         if segments:
-            self._result_bytes = chunk.payload.result_bytes = segments[0].nbytes
+            value_bytes = -(-done.parcel.nbytes // max(done.length, 1))
+            self._value_bytes = chunk.payload.value_bytes = value_bytes
         self._look_after_memory()
         worker.finish(done.length, ends=done.ends)
         if worker.chunks_done == self._most_chunks:

@@ -48,8 +48,8 @@ class Payload:
         How many workers may run chunks of the job at once; None: all.
     recurring
         Where large arrays lie that many items have; None: each item has its own.
-    result_bytes
-        How large the last chunk's values were that came in a segment: the next are likely to be.
+    value_bytes
+        How large a value of the last chunk was that came in a segment: the next are likely to be.
     """
 
     load: Load
@@ -57,7 +57,7 @@ class Payload:
     way: Way = Way.SHARED
     most_running: int | None = None
     recurring: Recurring | None = None
-    result_bytes: int = 0
+    value_bytes: int = 0
 
     @classmethod
     def of(

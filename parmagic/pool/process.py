@@ -133,8 +133,8 @@ class WorkerProcess:
         run, segments = chunk.run, chunk.shipment.segments
         if descriptors_are_scarce(self.channel.inbox.fileno()):
             run = run._replace(inline=True)
-        elif chunk.payload.result_bytes:
-            run, segments = self._custody.lend(run, segments, chunk.payload.result_bytes)
+        elif chunk.payload.value_bytes:
+            run, segments = self._custody.lend(run, segments, chunk.value_bytes)
         items = Outgoing(run, segments, chunk.shipment.descriptors)
         try:
             if chunk.payload.job in self._loaded:

@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Container
 
 from parmagic.worker.loans import Loans
-from parmagic.worker.memory import memory
+from parmagic.worker.memory import descriptors_to_spend, memory
 from parmagic.worker.segment import PRIVATE, Segment, size_class
 
 MOST_BYTES = 1 << 30
-# Each is a descriptor.
-MOST_SEGMENTS = 32
+# Each is a descriptor; of these there may be fewer to spend.
+MOST_SEGMENTS = 128
 # People run a cell again within a minute, or do something else.
 IDLE_SECONDS = 30.0
 # A segment of up to this many times the wanted size will do.
@@ -64,7 +64,7 @@ class Stock:
         """Keep ``segment``, unless it may still be looked at or is a special one."""
         if clean and self._pools and _is_ordinary(segment):
             self._arrived.append((time.monotonic(), segment))
-            if len(self._arrived) > MOST_SEGMENTS and self._lock.acquire(blocking=False):
+            if len(self._arrived) > _most_segments() and self._lock.acquire(blocking=False):
                 try:
                     self._sort_in()
                 finally:
@@ -99,29 +99,35 @@ class Stock:
             self._sort_in()
             before = time.monotonic() - IDLE_SECONDS
             while self._free and self._free[0][0] < before:
-                self._free.pop(0)[1].close()
+                self._free.pop(0)[1].discard()
 
     def clear(self) -> None:
         """Give back all."""
         with self._lock:
             self._sort_in()
             while self._free:
-                self._free.pop()[1].close()
+                self._free.pop()[1].discard()
 
     def _sort_in(self) -> None:
         while self._arrived:
             self._free.append(self._arrived.popleft())
         kept = sum(segment.nbytes for _, segment in self._free)
-        while kept > MOST_BYTES or len(self._free) > MOST_SEGMENTS:
+        while kept > MOST_BYTES or len(self._free) > _most_segments():
             _, oldest = self._free.pop(0)
             kept -= oldest.nbytes
-            oldest.close()
+            oldest.discard()
 
     def after_fork(self) -> None:
         """Keep nothing in a child: its parent uses the same memory again."""
         self._lock = threading.Lock()
         self._pools = 0
-        self.clear()
+        for kept in (self._free, self._arrived):
+            while kept:
+                kept.pop()[1].close()
+
+
+def _most_segments() -> int:
+    return min(MOST_SEGMENTS, descriptors_to_spend())
 
 
 def _is_ordinary(segment: Segment) -> bool:

@@ -9,10 +9,11 @@ from collections import deque
 from parmagic.worker.memory import CloseAll, Keeper, descriptors_to_spend
 from parmagic.worker.segment import PRIVATE, Segment, Shipped
 
-# The windows of segments that come again and again are kept, for a while: longer, and memory
-# that the kernel has given back would still be held here.
-KEPT_SECONDS = 5.0
-MOST_KEPT = 32
+# The windows of segments that come again and again are kept, as long as the kernel keeps the
+# segments. What it gives back is freed here at once, and let go when this worker looks for it.
+KEPT_SECONDS = 30.0
+LOOK_SECONDS = 5.0
+MOST_KEPT = 128
 
 
 class Loans:
@@ -84,18 +85,18 @@ class Loans:
         return segment
 
     def drop_old(self) -> None:
-        """Let go of what did not come again for a while."""
+        """Let go of what did not come again for a while, or never will."""
         self._sort_in()
         before = time.monotonic() - KEPT_SECONDS
         for number, (since, segment) in list(self._kept.items()):
-            if since < before:
+            if since < before or segment.discarded:
                 del self._kept[number]
                 segment.close()
 
     def _sort_in(self) -> None:
         while self._returned:
             self._keep(self._returned.popleft())
-        while len(self._kept) > min(MOST_KEPT, descriptors_to_spend() // 4):
+        while len(self._kept) > min(MOST_KEPT, descriptors_to_spend() // 2):
             _, oldest = self._kept.pop(next(iter(self._kept)))
             oldest.close()
 

@@ -27,7 +27,7 @@ from parmagic.worker.footprint import take_peak
 from parmagic.worker.function import LoadedFunction
 from parmagic.worker.items import ItemRun
 from parmagic.worker.lifeline import die_with_parent, die_with_parent_for_sure
-from parmagic.worker.loans import KEPT_SECONDS, Loans
+from parmagic.worker.loans import LOOK_SECONDS, Loans
 from parmagic.worker.memory import memory
 from parmagic.worker.messages import Done, Forget, Load, Printed, Ready, Released, Run, Stop
 from parmagic.worker.modules import LocalModules
@@ -164,7 +164,7 @@ class Worker:
         """Let go of memory, as long as there is nothing else to do."""
         if self._loans and not self._channel.inbox.poll(IDLE_SECONDS):
             self._send_released()
-        while self._loans.keeps_any and not self._channel.inbox.poll(KEPT_SECONDS):
+        while self._loans.keeps_any and not self._channel.inbox.poll(LOOK_SECONDS):
             self._loans.drop_old()
             _give_back_heap()
 

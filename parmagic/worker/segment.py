@@ -14,6 +14,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from multiprocessing import reduction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -208,7 +209,7 @@ class Segment:
         is_new = WRITE not in self._windows
         window = self.window(WRITE)
         if is_new:
-            window.make_ready()
+            window.make_ready(self.filled)
         return window
 
     def _write_through(self, part: memoryview, start: int) -> None:
@@ -252,6 +253,18 @@ class Segment:
             count = os.preadv(self.descriptor, [rest], start)
             rest, start = rest[count:], start + count
         return part
+
+    def discard(self) -> None:
+        """Let go of what nobody looks at, and free the memory, also where a window is kept."""
+        if sys.platform == "linux":
+            with suppress(OSError):
+                os.ftruncate(self.descriptor, 0)
+        self.close()
+
+    @property
+    def discarded(self) -> bool:
+        """Whether its memory was freed, by whomever."""
+        return sys.platform == "linux" and os.fstat(self.descriptor).st_size < self.nbytes
 
     def close(self) -> None:
         """Let go; mappings stay. The memory is freed when no process holds it."""

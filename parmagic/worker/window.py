@@ -15,7 +15,7 @@ from typing import Any
 
 from parmagic.worker.address import address_of
 
-_MADV_POPULATE_WRITE = 23  # Linux 5.14; neither mmap nor this Python's os knows it
+_MADV_POPULATE_READ = 22  # Linux 5.14; neither mmap nor this Python's os knows it
 _PAGE_ENTRY_BYTES = 8
 # The top bits of an entry in proc(5)'s pagemap: there, swapped, and part of a file or shared.
 _STATE = 0xE0
@@ -37,11 +37,15 @@ class Window:
         """
         return (ctypes.c_char * len(self.mapping)).from_buffer(self.mapping)
 
-    def make_ready(self) -> None:
-        """Have all pages at hand that are there: that saves a fault for each (2.6, not 3.9 ms)."""
+    def make_ready(self, nbytes: int) -> None:
+        """Have the first ``nbytes`` at hand, which are there: that saves a fault for each page.
+
+        As if to read, which Linux does for 16 pages at once: with the copy of 8 MiB that takes
+        0.9 ms, as if to write 1.7, and without it 2.5. They can be written to all the same.
+        """
         if sys.platform == "linux":
             with suppress(OSError):  # an older kernel
-                self.mapping.madvise(_MADV_POPULATE_WRITE)
+                self.mapping.madvise(_MADV_POPULATE_READ, 0, nbytes)
 
     def write(self, part: memoryview, start: int) -> None:
         """Copy ``part`` to where there are pages already: else a full memory is SIGBUS."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from parmagic.worker import loans as module
 from parmagic.worker.arrival import LostSegment
 from parmagic.worker.loans import Loans
-from parmagic.worker.segment import PRIVATE, READ, Segment, Shipped
+from parmagic.worker.segment import PRIVATE, READ, WRITE, Segment, Shipped
 
 K = 1024
 
@@ -147,6 +148,23 @@ def test_what_does_not_come_again_is_dropped(loans: Loans, monkeypatch: pytest.M
     loans.drop_old()
     assert segment.descriptor < 0
     assert not loans.keeps_any
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory lasts until all let go")
+def test_what_the_kernel_gives_back_is_freed_here_too(loans: Loans) -> None:
+    segment = received()
+    segment.write(memoryview(b"x" * 64 * K), 0)
+    window = segment.window(WRITE)
+    kernels = os.dup(segment.descriptor)
+    loans.put(segment, clean=True)
+    loans.drop_old()
+    assert segment.descriptor >= 0
+    Segment(segment.nbytes, kernels).discard()
+    assert os.fstat(segment.descriptor).st_blocks == 0
+    loans.drop_old()
+    assert segment.descriptor < 0
+    assert not loans.keeps_any
+    del window
 
 
 def test_there_are_not_too_many(loans: Loans, monkeypatch: pytest.MonkeyPatch) -> None:
