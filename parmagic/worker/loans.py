@@ -74,7 +74,7 @@ class Loans:
 
     def recall(self, shipped: Shipped, descriptor: int | None) -> Segment | None:
         """Return a segment that has come before, with its windows, instead of a new one."""
-        self._sort_in()
+        self.sort_in()
         _, segment = self._kept.pop(shipped.number, (0.0, None))
         if segment is None:
             return None
@@ -84,21 +84,22 @@ class Loans:
         segment.uses += 1
         return segment
 
-    def drop_old(self) -> None:
-        """Let go of what did not come again for a while, or never will."""
-        self._sort_in()
-        before = time.monotonic() - KEPT_SECONDS
-        for number, (since, segment) in list(self._kept.items()):
-            if since < before or segment.discarded:
-                del self._kept[number]
-                segment.close()
-
-    def _sort_in(self) -> None:
+    def sort_in(self) -> None:
+        """Look through what was let go: for a large segment that takes a while."""
         while self._returned:
             self._keep(self._returned.popleft())
         while len(self._kept) > min(MOST_KEPT, descriptors_to_spend() // 2):
             _, oldest = self._kept.pop(next(iter(self._kept)))
             oldest.close()
+
+    def drop_old(self) -> None:
+        """Let go of what did not come again for a while, or never will."""
+        self.sort_in()
+        before = time.monotonic() - KEPT_SECONDS
+        for number, (since, segment) in list(self._kept.items()):
+            if since < before or segment.discarded:
+                del self._kept[number]
+                segment.close()
 
     def _keep(self, segment: Segment) -> None:
         # The same may be here twice: as items of two chunks.

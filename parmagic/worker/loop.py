@@ -184,6 +184,7 @@ class Worker:
         elif isinstance(message, Forget):
             self._forget(message.jobs)
             self._send_released()
+            self._loans.sort_in()  # before the next job comes
         self._ends = self._has_to_end(message)
 
     def _has_to_end(self, message: Any) -> bool:

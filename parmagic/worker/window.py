@@ -20,6 +20,7 @@ _PAGE_ENTRY_BYTES = 8
 # The top bits of an entry in proc(5)'s pagemap: there, swapped, and part of a file or shared.
 _STATE = 0xE0
 _NOT_THERE, _SHARED = 0x00, 0xA0
+_OTHERS_TOO = bytes(top for top in range(256) if top & _STATE in (_NOT_THERE, _SHARED))
 
 
 class Window:
@@ -52,7 +53,7 @@ class Window:
         ctypes.memmove(self.address + start, address_of(part), part.nbytes)  # without the GIL
 
     def is_private(self) -> bool:
-        """Tell whether any page was written to and is this process's own (110 µs for 8 MiB)."""
+        """Tell whether any page was written to and is this process's own (110 µs for 8 MB)."""
         if sys.platform != "linux":
             return True
         pages = -(-len(self.mapping) // mmap.PAGESIZE)
@@ -63,4 +64,4 @@ class Window:
         except OSError:  # no descriptors
             return True
         tops = entries[7::8] if sys.byteorder == "little" else entries[::8]
-        return any(top & _STATE not in (_NOT_THERE, _SHARED) for top in set(tops))
+        return bool(tops.translate(None, _OTHERS_TOO))

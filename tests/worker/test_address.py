@@ -3,12 +3,14 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support import Script
 
-from parmagic.worker.address import address_of, same_bytes
+from parmagic.worker.address import _WORTH_THREADS_BYTES, address_of, same_bytes
 
 NUMBERS = np.arange(1000.0)
 BUFFERS: dict[str, tuple[Any, int]] = {
@@ -60,6 +62,33 @@ def test_bytes_are_the_same_if_all_are(length: int) -> None:
         other[place] = 1
         assert not same_bytes(memoryview(one), memoryview(other))
         other[place] = 0
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 999])
+def test_of_many_bytes_each_is_looked_at(more: int) -> None:
+    length = _WORTH_THREADS_BYTES + more
+    one, other = np.zeros(length, "u1"), np.zeros(length, "u1")
+    assert same_bytes(memoryview(one), memoryview(other))
+    for place in np.linspace(0, length - 1, 23, dtype=int):
+        other[place] = 1
+        assert not same_bytes(memoryview(one), memoryview(other))
+        other[place] = 0
+
+
+AT_EXIT = f"""
+import atexit
+from parmagic.worker.address import same_bytes
+
+large = memoryview(bytes({_WORTH_THREADS_BYTES}))
+atexit.register(lambda: print(same_bytes(large, memoryview(bytes(large)))))
+import concurrent.futures.thread  # which lets no thread begin once Python ends
+"""
+
+
+def test_they_are_compared_also_while_python_ends(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(AT_EXIT)
+    ended = Script(tmp_path / "script.py").end()
+    assert (ended.output, ended.errors) == ("True\n", "")
 
 
 def test_equal_numbers_may_be_other_bytes() -> None:

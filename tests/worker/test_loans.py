@@ -18,7 +18,7 @@ K = 1024
 def loans() -> Iterator[Loans]:
     loans = Loans()
     yield loans
-    loans._sort_in()
+    loans.sort_in()
     for _, segment in loans._kept.values():
         segment.close()
 
