@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from parmagic.backends.use import described, workforce_in_use
 from parmagic.mapping.captures import captures
+from parmagic.mapping.new_run import chunksize_of
 from parmagic.mapping.options import Options
 from parmagic.mapping.sizer import TARGET_SECONDS
 from parmagic.mapping.weight import Weight, weigh
 from parmagic.mapping.workforce import check
 from parmagic.pool.cpus import usable_cpus
-from parmagic.pool.default import running_pool, start_up_may_wait
+from parmagic.pool.default import running_pool
 from parmagic.pool.payload import Way
 from parmagic.report import explanation_html, explanation_text
 from parmagic.report.explanation import Captured, Explanation, Route
@@ -103,7 +104,7 @@ def explained(
         workers=place.workers,
         running=place.running,
         backend=place.name,
-        chunks=_chunks(options.chunksize, one_by_one=whole.may_wait or _start_up_may_wait(place)),
+        chunks=_chunks(options.chunksize, one_by_one=whole.may_wait or place.one_by_one),
         captured=tuple(_travelling(each, place.way) for each in captures(fn, whole)),
         function_bytes=_function_bytes(whole, place.way),
         shared_bytes=_nbytes(whole.homeless) if place.way is Way.SHARED else 0,
@@ -118,6 +119,7 @@ class _Place(NamedTuple):
     running: int
     name: str
     way: Way
+    one_by_one: bool
 
 
 def _place(options: Options) -> _Place:
@@ -126,15 +128,14 @@ def _place(options: Options) -> _Place:
         check(options, elsewhere)
         size = elsewhere.size
         name = f"{described(elsewhere)}: {count(size, 'worker')}"
-        return _Place(size, size, name, elsewhere.way)
+        one_by_one = chunksize_of(options, elsewhere=bool(elsewhere.name)) == 1
+        return _Place(size, size, name, elsewhere.way, one_by_one)
     pool = running_pool()
     workers = options.workers or (usable_cpus() if pool is None else pool.max_workers)
     name = f"this machine: {workers} {'process' if workers == 1 else 'processes'}"
-    return _Place(workers, 0 if pool is None else len(pool.workers), name, Way.SHARED)
-
-
-def _start_up_may_wait(place: _Place) -> bool:
-    return place.way is Way.SHARED and start_up_may_wait()
+    running = 0 if pool is None else len(pool.workers)
+    one_by_one = chunksize_of(options, elsewhere=False) == 1
+    return _Place(workers, running, name, Way.SHARED, one_by_one)
 
 
 def _travelling(captured: Captured, way: Way) -> Captured:

@@ -17,7 +17,6 @@ from parmagic.mapping.tries import Tries
 from parmagic.mapping.workforce import workforce_for
 from parmagic.pool.default import start_up_may_wait
 from parmagic.pool.payload import Payload, Way
-from parmagic.pool.workforce import Workforce
 from parmagic.worker.capture import Output
 from parmagic.worker.loop import inside_worker
 
@@ -78,16 +77,22 @@ def _pool_run(
         backlog,
         tries,
         record,
-        chunksize=chunksize_of(options, workforce),
+        chunksize=chunksize_of(options, elsewhere=bool(workforce.name)),
         room=Room(options.memory_limit, lambda: workforce.pids),
         look_up=look_up,
         hear=hear,
     )
 
 
-def chunksize_of(options: Options, workforce: Workforce) -> int | None:
-    """Return how many items travel together; None: as many as take their time."""
-    if options.chunksize is None and not workforce.name and start_up_may_wait():
+def chunksize_of(options: Options, *, elsewhere: bool) -> int | None:
+    """Return how many items travel together; None: as many as take their time.
+
+    Parameters
+    ----------
+    elsewhere
+        Whether they run on somebody else's workers, which have not run ``%%parpool`` cells.
+    """
+    if options.chunksize is None and not elsewhere and start_up_may_wait():
         return 1  # none may lie behind another one that it waits for
     return options.chunksize
 

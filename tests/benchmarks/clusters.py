@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from peers import PEERS, OnEachBlock, Peer, Ray
+
+_FOLDER = str(Path(__file__).parent)
 
 
 class Dask(Peer):
@@ -66,6 +69,8 @@ class IPyParallel(Peer):
         self.backend = cluster.start_and_connect_sync()
         self.open.callback(cluster.stop_cluster_sync)
         self.open.callback(self.backend.close)
+        # Where the functions are that are timed.
+        self.backend[:].execute(f"import sys; sys.path.append({_FOLDER!r})", block=True)
         self._view = self.backend.load_balanced_view()
 
     def map(self, fn: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any]:
