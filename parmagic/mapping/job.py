@@ -434,8 +434,12 @@ class Job(Future[Results[T]]):
         return self._standing.report()
 
     def in_short(self) -> Report:
-        """Describe what is quick to describe: not what its workers did when, nor large values."""
+        """Describe it without lanes, outputs, and values that are slow to print."""
         return self._standing.in_short()
+
+    def preview(self) -> tuple[str, ...]:
+        """Return short texts of the first values."""
+        return self._standing.preview()
 
     def progress(self) -> Report:
         """Describe in short how far the job is, for a line that is often repainted."""

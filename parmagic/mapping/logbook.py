@@ -28,10 +28,10 @@ class Logged(Protocol):
         """Describe in short how far it is."""
 
     def in_short(self) -> Report:
-        """Describe what is quick to describe: not what its workers did when, nor large values."""
+        """Describe it without lanes, outputs, and values that are slow to print."""
 
-    def report(self) -> Report:
-        """Describe all of it."""
+    def preview(self) -> tuple[str, ...]:
+        """Return short texts of the first values."""
 
 
 class _Past(NamedTuple):
@@ -85,11 +85,12 @@ class Entry:
     def report(self) -> Report:
         """Describe the job: all that is left of it, but for what the items wrote."""
         job, past = self._whole(), self._past
-        if job is not None:
-            return replace(job.report(), outputs=())
-        assert past is not None
+        if past is None:
+            assert job is not None
+            past = _Past.of(job, job.in_short())
         lanes = past.spans.lanes(past.began, past.failed, past.report.wall_seconds)
-        return replace(past.report, lanes=lanes)
+        preview = past.report.preview if job is None else job.preview()
+        return replace(past.report, lanes=lanes, preview=preview)
 
     def seconds(self) -> Sequence[float]:
         """Return how long its items took."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
@@ -28,6 +29,14 @@ def is_plain(item: object) -> bool:
     if kind is tuple:
         return len(item) <= _LENGTH and all(map(is_plain, item))  # type: ignore[arg-type, call-overload]
     return kind in _TYPES or isinstance(item, PurePath)
+
+
+def is_quick_to_print(value: object) -> bool:
+    """Tell whether ``value`` is plain, or a number, date or short text of NumPy."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.generic):
+        return is_plain(value)
+    return bool(value.dtype.kind != "V" and value.nbytes <= 4 * _CHARACTERS)
 
 
 def plain_only(items: Sequence[Any]) -> Sequence[Any]:

@@ -9,7 +9,7 @@ from parmagic.mapping.lookout import Lookout
 from parmagic.mapping.new_run import Run
 from parmagic.mapping.outcomes import Outcomes
 from parmagic.mapping.pace import Pace
-from parmagic.mapping.plain import is_plain
+from parmagic.mapping.plain import is_quick_to_print
 from parmagic.mapping.pool_run import PoolRun
 from parmagic.mapping.record import Record
 from parmagic.mapping.results import preview
@@ -72,14 +72,17 @@ class Standing:
 
     def report(self) -> Report:
         """Describe all of it."""
-        report = self._record.detailed(self.progress())
-        return replace(report, preview=preview(self._outcomes.first_values()))
+        return replace(self._record.detailed(self.progress()), preview=self.preview())
 
     def in_short(self) -> Report:
-        """Describe what is quick to describe: not what its workers did when, nor large values."""
+        """Describe it without lanes, outputs, and values that are slow to print."""
         # To print ten frames takes 100 ms.
-        quick = takewhile(is_plain, self._outcomes.first_values())
+        quick = takewhile(is_quick_to_print, self._outcomes.first_values())
         return replace(self._record.measured(self.progress()), preview=preview(quick))
+
+    def preview(self) -> tuple[str, ...]:
+        """Return short texts of the first values."""
+        return preview(self._outcomes.first_values())
 
     def _left_seconds(self, report: Report, now: tuple[WorkerNow, ...]) -> float | None:
         if report.pending is None:

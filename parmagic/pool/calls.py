@@ -32,7 +32,11 @@ class Calls:
         """Call the function on ``items``, one after the other, as `Call` says."""
         with self._lock:
             self._open += 1
-        future = Call(self.dispatcher, self.payload, items, result, first).submit()
+        try:
+            future = Call(self.dispatcher, self.payload, items, result, first).submit()
+        except BaseException:
+            self._close_one()
+            raise
         future.add_done_callback(self._close_one)
         return future
 

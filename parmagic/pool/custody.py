@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from parmagic.pool.stock import stock
-from parmagic.worker.loans import MOST_KEPT
+from parmagic.worker.loans import most_kept
 from parmagic.worker.memory import memory
 from parmagic.worker.segment import KNOWN
 
@@ -45,18 +45,24 @@ class Custody:
         for segment in segments:
             self._seen.pop(segment.number, None)
             self._seen[segment.number] = None
-        while len(self._seen) > MOST_KEPT:
+        while len(self._seen) > most_kept():
             del self._seen[next(iter(self._seen))]
 
     def find(self, shipped: Shipped, _: int | None) -> Segment | None:
         """Return the segment that the worker speaks of as known."""
         return self._held[shipped.number][-1] if shipped.route == KNOWN else None
 
-    def end(self, numbers: Iterable[int]) -> None:
-        """Let go of segments that the worker does not look at any more."""
+    def end(self, numbers: Iterable[int], *, clean: bool = True) -> None:
+        """Let go of segments that the worker does not look at any more.
+
+        Parameters
+        ----------
+        clean
+            Whether nobody else there does.
+        """
         for number in numbers:
             held = self._held[number]
-            memory.release(held.pop())
+            memory.release(held.pop(), clean=clean)
             if not held:
                 del self._held[number]
 

@@ -177,6 +177,7 @@ class WorkerProcess:
             self._send_quietly(Taken())
         self._custody.note(arrival.segments)
         self._custody.end(getattr(arrival.message, "released", ()))
+        self._custody.end(getattr(arrival.message, "unclean", ()), clean=False)
         return arrival
 
     def forget(self, payload: Payload) -> None:

@@ -6,19 +6,18 @@ memory of results that are no longer needed carries the next items, and the next
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Container
 
-from parmagic.worker.loans import Loans
-from parmagic.worker.memory import descriptors_to_spend, memory
+from parmagic.worker.loans import Loans, most_kept
+from parmagic.worker.memory import memory
 from parmagic.worker.segment import PRIVATE, Segment, size_class
 
 MOST_BYTES = 1 << 30
-# Each is a descriptor; of these there may be fewer to spend.
-MOST_SEGMENTS = 128
 # People run a cell again within a minute, or do something else.
 IDLE_SECONDS = 30.0
 # A segment of up to this many times the wanted size will do.
@@ -64,11 +63,14 @@ class Stock:
         """Keep ``segment``, unless it may still be looked at or is a special one."""
         if clean and self._pools and _is_ordinary(segment):
             self._arrived.append((time.monotonic(), segment))
-            if len(self._arrived) > _most_segments() and self._lock.acquire(blocking=False):
+            if len(self._arrived) > most_kept() and self._lock.acquire(blocking=False):
                 try:
-                    self._sort_in()
+                    superfluous = self._sort_in()
                 finally:
                     self._lock.release()
+                _discard(superfluous)
+        elif clean and segment.access != PRIVATE:
+            segment.discard()  # was shared
         else:
             segment.close()
 
@@ -81,41 +83,47 @@ class Stock:
             Numbers of those to be preferred: who is to write there has done so before.
         """
         with self._lock:
-            self._sort_in()
-            fitting = [
-                (segment.nbytes, segment.number not in known, number)
-                for number, (_, segment) in enumerate(self._free)
-                if nbytes <= segment.nbytes <= _GENEROUS * size_class(nbytes)
-            ]
-            if not fitting:
-                return None
-            _, segment = self._free.pop(min(fitting)[2])
-        segment.uses += 1
+            superfluous = self._sort_in()
+            segment = self._taken(nbytes, known)
+        _discard(superfluous)
+        if segment is not None:
+            segment.uses += 1
         return segment
+
+    def _taken(self, nbytes: int, known: Container[int]) -> Segment | None:
+        fitting = [
+            (segment.nbytes, segment.number not in known, number)
+            for number, (_, segment) in enumerate(self._free)
+            if nbytes <= segment.nbytes <= _GENEROUS * size_class(nbytes)
+        ]
+        return self._free.pop(min(fitting)[2])[1] if fitting else None
 
     def trim(self) -> None:
         """Give back what was not needed for a while."""
-        with self._lock:
-            self._sort_in()
-            before = time.monotonic() - IDLE_SECONDS
-            while self._free and self._free[0][0] < before:
-                self._free.pop(0)[1].discard()
+        self._give_back(before=time.monotonic() - IDLE_SECONDS)
 
     def clear(self) -> None:
         """Give back all."""
-        with self._lock:
-            self._sort_in()
-            while self._free:
-                self._free.pop()[1].discard()
+        self._give_back(before=math.inf)
 
-    def _sort_in(self) -> None:
+    def _give_back(self, before: float) -> None:
+        with self._lock:
+            given_back = self._sort_in()
+            while self._free and self._free[0][0] < before:
+                given_back.append(self._free.pop(0)[1])
+        _discard(given_back)
+
+    def _sort_in(self) -> list[Segment]:
+        """Return those that are too many."""
         while self._arrived:
             self._free.append(self._arrived.popleft())
         kept = sum(segment.nbytes for _, segment in self._free)
-        while kept > MOST_BYTES or len(self._free) > _most_segments():
+        superfluous: list[Segment] = []
+        while kept > MOST_BYTES or len(self._free) > most_kept():
             _, oldest = self._free.pop(0)
             kept -= oldest.nbytes
-            oldest.discard()
+            superfluous.append(oldest)
+        return superfluous
 
     def after_fork(self) -> None:
         """Keep nothing in a child: its parent uses the same memory again."""
@@ -126,8 +134,10 @@ class Stock:
                 kept.pop()[1].close()
 
 
-def _most_segments() -> int:
-    return min(MOST_SEGMENTS, descriptors_to_spend())
+def _discard(segments: list[Segment]) -> None:
+    # Not under a lock that chunks wait for: to free 1 GB takes 50 ms.
+    for segment in segments:
+        segment.discard()
 
 
 def _is_ordinary(segment: Segment) -> bool:

@@ -20,9 +20,9 @@ from parmagic.worker.messages import segments_of
 from parmagic.worker.segment import BESIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from parmagic.worker.segment import Segment, Shipped
+    from parmagic.worker.segment import Segment
 
 
 class Received(NamedTuple):
@@ -42,6 +42,12 @@ class Outgoing(NamedTuple):
     message: tuple[Any, ...]
     segments: Sequence[Segment] = ()
     beside: Sequence[int] = ()
+
+    def descriptors(self) -> list[int]:
+        """Return what travels apart from the message."""
+        pairs = zip(segments_of(self.message), self.segments, strict=False)
+        of_segments = [each.descriptor for shipped, each in pairs if shipped.route is BESIDE]
+        return [*of_segments, *self.beside]
 
 
 # So many travel at once; Linux takes 253.
@@ -74,17 +80,12 @@ class Channel:
 
     def send(self, *outgoing: Outgoing) -> None:
         """Send messages, all at once: the other end is woken once."""
-        for message, segments, beside in outgoing:  # go first, so that they are there in time
-            for shipped, segment in zip(segments_of(message), segments, strict=False):
-                self._send_descriptor(shipped, segment)
-            self._send_beside(beside)
+        for each in outgoing:  # go first, so that they are there in time
+            if each.segments or each.beside:
+                self._send_descriptors(each.descriptors())
         self._outbox.send_bytes(pickle.dumps([each.message for each in outgoing], 5))
 
-    def _send_descriptor(self, shipped: Shipped, segment: Segment) -> None:
-        if self._descriptors is not None and shipped.route is BESIDE:
-            socket.send_fds(self._descriptors, [b"\0"], [segment.descriptor])
-
-    def _send_beside(self, descriptors: Sequence[int]) -> None:
+    def _send_descriptors(self, descriptors: Sequence[int]) -> None:
         # Not one by one: the socket is full of 278, and nobody reads before the message comes.
         for start in range(0, len(descriptors), _TOGETHER):
             assert self._descriptors is not None
@@ -102,17 +103,16 @@ class Channel:
         return [self._received(message) for message in pickle.loads(self._inbox.recv_bytes())]
 
     def _received(self, message: Any) -> Received:
-        descriptors = tuple(map(self._receive_descriptor, segments_of(message)))
+        routes = [shipped.route for shipped in segments_of(message)]
         parcel = getattr(message, "parcel", None)
-        count = 0 if parcel is None else parcel.descriptors
-        return Received(message, descriptors, self._receive_beside(count) if count else ())
+        others = 0 if parcel is None else parcel.descriptors
+        came = self._receive_descriptors(routes.count(BESIDE) + others)
+        descriptors = [next(came) if route is BESIDE else None for route in routes]
+        return Received(message, tuple(descriptors), tuple(came))
 
-    def _receive_descriptor(self, shipped: Shipped) -> int | None:
-        return self._receive_some(1)[0] if shipped.route is BESIDE else None
-
-    def _receive_beside(self, count: int) -> tuple[int | None, ...]:
-        parts = (min(_TOGETHER, count - start) for start in range(0, count, _TOGETHER))
-        return tuple(each for part in parts for each in self._receive_some(part))
+    def _receive_descriptors(self, count: int) -> Iterator[int | None]:
+        for start in range(0, count, _TOGETHER):
+            yield from self._receive_some(min(_TOGETHER, count - start))
 
     def _receive_some(self, count: int) -> list[int | None]:
         assert self._descriptors is not None

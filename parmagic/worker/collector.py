@@ -13,8 +13,8 @@ def paused() -> Iterator[None]:
     if not gc.isenabled():
         yield
         return
-    gc.disable()
     try:
+        gc.disable()  # in here, for a signal may end this at any moment
         yield
     finally:
         gc.enable()

@@ -99,7 +99,9 @@ class _Rows:
 def _cut(stacked: Array) -> list[Array]:
     # A row that is kept must not keep all the others, but a few: to copy each takes ten times
     # as long as to cut the copy of a slab.
-    rows = max(1, _SLAB_BYTES // stacked[0].nbytes)
+    rows = _SLAB_BYTES // stacked[0].nbytes
+    if rows < 2:
+        return [row.copy() for row in stacked]
     slabs = (stacked[first : first + rows].copy() for first in range(0, len(stacked), rows))
     return [row for slab in slabs for row in slab]
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import deque
 
 from parmagic.worker.memory import CloseAll, Keeper, descriptors_to_spend
+from parmagic.worker.messages import Released
 from parmagic.worker.segment import PRIVATE, Segment, Shipped
 
 # The windows of segments that come again and again are kept, as long as the kernel keeps the
-# segments. What it gives back is freed here at once, and let go when this worker looks for it.
-KEPT_SECONDS = 30.0
-LOOK_SECONDS = 5.0
+# segments. Under Linux what it gives back is freed at once, wherever it is mapped; elsewhere that
+# takes until this worker lets go, too.
+KEPT_SECONDS = 30.0 if sys.platform == "linux" else 5.0
+LOOK_AGAIN_SECONDS = 5.0
 MOST_KEPT = 128
+
+
+def most_kept() -> int:
+    """Return how many free segments a process keeps: each costs it two descriptors."""
+    return min(MOST_KEPT, descriptors_to_spend() // 2)
 
 
 class Loans:
@@ -30,8 +38,9 @@ class Loans:
     def __init__(self) -> None:
         self.loan: Segment | None = None
         self.others: Keeper = CloseAll()
-        # Both are added to wherever an array dies.
+        # All three are added to wherever an array dies.
         self._released: deque[int] = deque()
+        self._unclean: deque[int] = deque()
         self._returned: deque[Segment] = deque()
         self._kept: dict[int, tuple[float, Segment]] = {}
 
@@ -44,7 +53,7 @@ class Loans:
         return loan
 
     def put(self, segment: Segment, *, clean: bool) -> None:
-        """Let go of ``segment``, and say so if that is certain."""
+        """Let go of ``segment``, and say so."""
         if segment.given and clean and not segment.on_disk:
             # The kernel has it; it may lend it to us some time.
             segment.known_there, segment.given = True, False
@@ -55,17 +64,15 @@ class Loans:
             self._returned.append(segment)
             self._released.append(segment.number)
         else:
+            self._unclean.append(segment.number)
             segment.close()
 
     def __bool__(self) -> bool:
-        return bool(self._released)
+        return bool(self._released or self._unclean)
 
-    def take_released(self) -> tuple[int, ...]:
+    def take_released(self) -> Released:
         """Return what was let go since the last time."""
-        released = []
-        while self._released:
-            released.append(self._released.popleft())
-        return tuple(released)
+        return Released(_taken(self._released), _taken(self._unclean))
 
     @property
     def keeps_any(self) -> bool:
@@ -88,7 +95,7 @@ class Loans:
         """Look through what was let go: for a large segment that takes a while."""
         while self._returned:
             self._keep(self._returned.popleft())
-        while len(self._kept) > min(MOST_KEPT, descriptors_to_spend() // 2):
+        while len(self._kept) > most_kept():
             _, oldest = self._kept.pop(next(iter(self._kept)))
             oldest.close()
 
@@ -109,3 +116,8 @@ class Loans:
         if segment.is_written():
             segment.drop_window(PRIVATE)
         self._kept[segment.number] = (time.monotonic(), segment)
+
+
+def _taken(numbers: deque[int]) -> tuple[int, ...]:
+    # More may come meanwhile.
+    return tuple(numbers.popleft() for _ in range(len(numbers)))

@@ -27,9 +27,9 @@ from parmagic.worker.footprint import take_peak
 from parmagic.worker.function import LoadedFunction
 from parmagic.worker.items import ItemRun
 from parmagic.worker.lifeline import die_with_parent, die_with_parent_for_sure
-from parmagic.worker.loans import LOOK_SECONDS, Loans
-from parmagic.worker.memory import memory
-from parmagic.worker.messages import Done, Forget, Load, Printed, Ready, Released, Run, Stop
+from parmagic.worker.loans import LOOK_AGAIN_SECONDS, Loans
+from parmagic.worker.memory import Found, memory
+from parmagic.worker.messages import Done, Forget, Load, Printed, Ready, Run, Stop
 from parmagic.worker.modules import LocalModules
 from parmagic.worker.open_figures import forget_open_figures, show_open_figures
 from parmagic.worker.parcel import Shipment, unwrap, wrap
@@ -71,7 +71,7 @@ def main(channel: Channel, board: Board, black_box: BlackBox, initializer: bytes
     pid = os.getpid()
     try:
         Worker(channel, board, black_box).serve(initializer)
-    except (EOFError, OSError):
+    except (EOFError, ConnectionError):
         pass  # the kernel is gone
     except MemoryError:
         os._exit(1)  # there is none left to say so; the kernel will
@@ -164,7 +164,7 @@ class Worker:
         """Let go of memory, as long as there is nothing else to do."""
         if self._loans and not self._channel.inbox.poll(IDLE_SECONDS):
             self._send_released()
-        while self._loans.keeps_any and not self._channel.inbox.poll(LOOK_SECONDS):
+        while self._loans.keeps_any and not self._channel.inbox.poll(LOOK_AGAIN_SECONDS):
             self._loans.drop_old()
             _give_back_heap()
 
@@ -199,7 +199,7 @@ class Worker:
 
     def _send_released(self) -> None:
         if self._loans:
-            self._sender.send(Released(self._loans.take_released()))
+            self._sender.send(self._loans.take_released())
 
     def _close_sent(self) -> None:
         while self._sent:
@@ -292,11 +292,13 @@ class Worker:
         self._cells[ITEM] = SENDING
         self._too_large = walk.too_large
         peak_bytes = 0 if sum(walk.seconds) < MEASURED_SECONDS else take_peak()
-        shipment = wrap(*dump_values(walk, run.first), inline=run.inline, to_kernel=True)
+        values = dump_values(walk, run.first)
+        shipment = wrap(*values, place=_found_in_kernel, inline=run.inline, to_kernel=True)
         self._loans.loan = None
         length = len(walk.values)
         walk.values.clear()  # they may be what came in: that is free then, for what comes next
         arrival.close()
+        let_go = self._loans.take_released()
         done = Done(
             run.job,
             run.serial,
@@ -311,7 +313,8 @@ class Worker:
             worked_seconds=time.monotonic() - started,
             began=walk.began,
             load_seconds=self._load_seconds,
-            released=self._loans.take_released(),
+            released=let_go.released,
+            unclean=let_go.unclean,
             missing=walk.missing,
         )
         self._sender.send(done, shipment.segments)
@@ -326,6 +329,15 @@ class Worker:
     def _send_output(self, output: Output) -> bool:
         with self._cancellation.postponed():
             return self._sender.try_to_send(Printed(self._job, output))
+
+
+def _found_in_kernel(buffer: memoryview) -> Found | None:
+    """Tell where ``buffer`` lies, if the kernel has the segment and knows that we look at it.
+
+    What a pool of this worker's own has made is only ours, and not to be given away as it is.
+    """
+    found = memory.find(buffer)
+    return found if found is not None and found.segment.known_there else None
 
 
 def _prepare() -> None:

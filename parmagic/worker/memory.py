@@ -53,6 +53,7 @@ class _Mapped(NamedTuple):
     end: int
     mapping: weakref.ref[mmap.mmap]
     segment: Segment
+    access: int
 
 
 class CloseAll:
@@ -157,7 +158,7 @@ class Memory:
                 self._note_writable()
         weakref.finalize(look, self._on_death, segment).atexit = False
         if mapping is not None:
-            self._remember(mapping, segment)
+            self._remember(mapping, segment, access)
         return look
 
     def _opened(self, segment: Segment, access: int) -> tuple[mmap.mmap | None, Any]:
@@ -173,14 +174,16 @@ class Memory:
 
     def _mapping_of(self, segment: Segment) -> mmap.mmap | None:
         with self._lock:
-            found = [each.mapping() for each in self._mapped if each.segment is segment]
+            # A window to write may be kept of the segment, from when it was something else.
+            own = (each for each in self._mapped if each.segment is segment)
+            found = [each.mapping() for each in own if each.access == READ]
         return next((mapping for mapping in found if mapping is not None), None)
 
-    def _remember(self, mapping: mmap.mmap, segment: Segment) -> None:
+    def _remember(self, mapping: mmap.mmap, segment: Segment, access: int) -> None:
         from parmagic.worker.address import address_of  # ctypes, 8 ms
 
         start = address_of(mapping)
-        mapped = _Mapped(start, start + segment.nbytes, weakref.ref(mapping), segment)
+        mapped = _Mapped(start, start + segment.nbytes, weakref.ref(mapping), segment, access)
         with self._lock:
             self._forget_dead()  # one of them may have been in the same place
             bisect.insort(self._mapped, mapped, key=_start)

@@ -84,9 +84,13 @@ class Printed(NamedTuple):
 
 
 class Released(NamedTuple):
-    """From a worker: it does not look at these segments of the kernel any more."""
+    """From a worker: it does not look at these segments of the kernel any more.
+
+    Of the ``unclean``, a fork that an item has made may do so.
+    """
 
     released: tuple[int, ...]
+    unclean: tuple[int, ...] = ()
 
 
 class Done(NamedTuple):
@@ -99,8 +103,8 @@ class Done(NamedTuple):
     ``ends`` it is the worker's last. ``peak_bytes`` is the most memory that the worker
     used, or 0 if that was not measured. ``worked_seconds`` passed from ``started``, when the
     chunk had come, until this was sent; the first item ``began`` in between, and the
-    function was unpickled in ``load_seconds``. ``released`` is as in `Released`. Those
-    that are ``missing``, counted within the chunk, were not run to their end.
+    function was unpickled in ``load_seconds``. ``released`` and ``unclean`` are as in `Released`.
+    Those that are ``missing``, counted within the chunk, were not run to their end.
     """
 
     job: int
@@ -117,10 +121,10 @@ class Done(NamedTuple):
     began: float
     load_seconds: float
     released: tuple[int, ...] = ()
+    unclean: tuple[int, ...] = ()
     missing: tuple[int, ...] = ()
 
 
-ToWorker = Load | Run | Forget | Taken | Stop
 FromWorker = Ready | Printed | Released | Done
 
 

@@ -264,7 +264,12 @@ class Segment:
     @property
     def discarded(self) -> bool:
         """Whether its memory was freed, by whomever."""
-        return sys.platform == "linux" and os.fstat(self.descriptor).st_size < self.nbytes
+        if sys.platform != "linux":
+            return False
+        try:
+            return os.fstat(self.descriptor).st_size < self.nbytes
+        except OSError:  # an item has closed whatever there was
+            return True
 
     def close(self) -> None:
         """Let go; mappings stay. The memory is freed when no process holds it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 
 import pytest
 from support import Gate, wait_until
@@ -77,7 +78,9 @@ def test_large_values_are_described_when_asked_for_as_long_as_they_are_there() -
     parmagic.map(lambda number: (slow(number), Slow())[1], [1, 2], serial=True)
     assert Slow.printed == 0
     entry = newest()
-    assert entry.report().preview == ("slow", "slow")
+    report = entry.report()
+    assert report.preview == ("slow", "slow")
+    assert report == replace(entry.summary(), lanes=report.lanes, preview=report.preview)
     parmagic.jobs.clear()
     assert wait_until(lambda: gc.collect() >= 0 and entry.report().preview == ())
     assert entry.report().done == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parmagic.mapping.plain import GONE, is_plain, plain_only
+from parmagic.mapping.plain import GONE, is_plain, is_quick_to_print, plain_only
 
 PLAIN = (1, 1.5, 1j, True, None, "text", b"bytes", Path("a.csv"), (1, "a"), ((1, 2), "b"))
 NOT_PLAIN = ("x" * 300, [1], {"a": 1}, (1, [2]), tuple(range(20)), object(), np.zeros(3))
@@ -21,6 +21,16 @@ def test_small_values_that_nobody_can_change_are_plain(item: object) -> None:
 @pytest.mark.parametrize("item", NOT_PLAIN, ids=lambda item: type(item).__name__)
 def test_others_are_not(item: object) -> None:
     assert not is_plain(item)
+
+
+@pytest.mark.parametrize("value", [*PLAIN, np.float64(1), np.bool_(True), np.datetime64("2026")])
+def test_plain_values_and_numbers_of_numpy_are_quick_to_print(value: object) -> None:
+    assert is_quick_to_print(value)
+
+
+@pytest.mark.parametrize("value", [*NOT_PLAIN, np.zeros(1, "O,O")[0], np.str_("x" * 300)])
+def test_others_are_slow_to_print(value: object) -> None:
+    assert not is_quick_to_print(value)
 
 
 def test_a_range_is_kept_as_it_is() -> None:

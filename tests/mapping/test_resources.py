@@ -15,7 +15,8 @@ from support import Script, wait_until
 
 import parmagic
 from parmagic.pool.default import default_pool
-from parmagic.pool.stock import MOST_SEGMENTS, stock
+from parmagic.pool.stock import stock
+from parmagic.worker.loans import most_kept
 
 MEGABYTE = 1024 * 1024
 
@@ -56,7 +57,7 @@ def test_an_array_s_rows_are_items() -> None:
 def test_thousands_of_large_results_may_live() -> None:
     before = descriptors()
     results = parmagic.map(lambda n: np.full(20_000, n), range(2000), chunksize=1)
-    assert descriptors() - before <= 2 * 256 + MOST_SEGMENTS
+    assert descriptors() - before <= 2 * 256 + most_kept()
     assert [(array[0], array[-1]) for array in results] == [(n, n) for n in range(2000)]
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from support import Script, wait_until
 
-from parmagic import ProcessPoolExecutor
+from parmagic import ProcessPoolExecutor, share
 from parmagic.pool import stock as module
 from parmagic.pool.stock import Stock, stock
 from parmagic.worker.memory import memory
@@ -162,7 +164,7 @@ def test_one_that_is_too_much_alone_is_not_kept(
 
 
 def test_there_are_not_too_many(shelf: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_SEGMENTS", 3)
+    monkeypatch.setattr(module, "most_kept", lambda: 3)
     segments = put(shelf, *[64 * K] * 20)
     assert sum(map(is_closed, segments)) >= 14  # also where nobody takes or trims
     assert shelf.take(1024 * K) is None
@@ -287,6 +289,79 @@ def test_what_a_worker_writes_to_its_items_is_gone_with_them() -> None:
             assert (first, then) == (MANY * number, MANY * number + MANY // 1000)
 
 
+@pytest.mark.usefixtures("nothing_held")
+def test_what_a_pool_of_the_worker_has_made_is_returned_as_a_copy() -> None:
+    def from_a_pool_of_its_own(_: int) -> np.ndarray:
+        import sys
+
+        if not hasattr(sys, "kept"):
+            inner = sys.__dict__["inner"] = ProcessPoolExecutor(1)
+            sys.__dict__["kept"] = inner.submit(np.full, MANY, 5.0).result()
+        return sys.__dict__["kept"]
+
+    with ProcessPoolExecutor(1) as pool:
+        first, second = (pool.submit(from_a_pool_of_its_own, n).result() for n in range(2))
+        assert first[0] == 5.0
+        del first
+        gc.collect()
+        others = [pool.submit(np.full, MANY, 9.0).result() for _ in range(3)]
+        assert (second == 5.0).all()
+        del second, others
+        gc.collect()
+        stock.clear()
+        assert (pool.submit(from_a_pool_of_its_own, 2).result() == 5.0).all()
+
+
+@pytest.mark.usefixtures("nothing_held")
+def test_a_worker_may_not_write_to_what_was_writable_when_it_was_something_else() -> None:
+    def keep(array: np.ndarray) -> bool:
+        import sys
+
+        sys.__dict__["kept"] = array
+        return array.flags.writeable
+
+    with ProcessPoolExecutor(1) as pool:
+        with share(np.zeros(MANY), writable=True) as sums:
+            assert pool.submit(keep, sums).result()
+            assert pool.submit(keep, np.zeros(1)).result()
+        with share(np.full(MANY, 7.0)) as images:
+            del sums
+            assert not pool.submit(keep, images).result()
+            assert images[0] == 7.0
+        del images
+        gc.collect()
+        stock.clear()
+        assert pool.submit(lambda: __import__("sys").kept.sum()).result() == 7.0 * MANY
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_what_an_item_that_forked_was_lent_is_given_back() -> None:
+    def fork(number: int) -> np.ndarray:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        return np.full(MANY, number)
+
+    with ProcessPoolExecutor(1) as pool:
+        before = len(memory._holds)
+        for number in range(10):
+            assert pool.submit(fork, number).result()[-1] == number
+        assert wait_until(lambda: memory.settle() or len(memory._holds) <= before + 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory lasts until all let go")
+def test_shared_memory_is_freed_also_where_a_worker_keeps_a_window() -> None:
+    with ProcessPoolExecutor(1) as pool:
+        shared = share(np.ones(MANY))
+        assert pool.submit(np.sum, shared).result() == MANY
+        (segment,) = (each for each in memory._holds if each.access == READ)
+        descriptor = os.dup(segment.descriptor)
+        del shared, segment
+        assert wait_until(lambda: gc.collect() >= 0 and os.fstat(descriptor).st_blocks == 0)
+        os.close(descriptor)
+
+
 DEATH = """
 import os, sys
 import numpy as np
@@ -314,7 +389,7 @@ FORK = """
 import os, signal, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # fork() with threads, from 3.12 on
 import numpy as np
-from parmagic import ProcessPoolExecutor
+from parmagic import ProcessPoolExecutor, share
 from parmagic.pool.stock import stock
 from parmagic.worker.memory import memory
 

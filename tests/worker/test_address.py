@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support import Script
 
-from parmagic.worker.address import _WORTH_THREADS_BYTES, address_of, same_bytes
+from parmagic.worker.address import _THREADS, _WORTH_THREADS_BYTES, address_of, same_bytes
 
 NUMBERS = np.arange(1000.0)
 BUFFERS: dict[str, tuple[Any, int]] = {
@@ -69,7 +69,9 @@ def test_of_many_bytes_each_is_looked_at(more: int) -> None:
     length = _WORTH_THREADS_BYTES + more
     one, other = np.zeros(length, "u1"), np.zeros(length, "u1")
     assert same_bytes(memoryview(one), memoryview(other))
-    for place in np.linspace(0, length - 1, 23, dtype=int):
+    part = -(-length // _THREADS)
+    seams = {start + step for start in range(0, length, part) for step in (-1, 0)}
+    for place in seams & {*range(length)} | {length // 3, length - 1}:
         other[place] = 1
         assert not same_bytes(memoryview(one), memoryview(other))
         other[place] = 0

@@ -68,6 +68,23 @@ def test_the_loan_comes_last(pair: Pair, kind: str) -> None:
     shipment.close()
 
 
+def test_a_message_may_have_more_segments_than_a_socket_holds(pair: Pair, kind: str) -> None:
+    here, there = pair
+    many = 400
+    segment = Segment.holding([memoryview(b"segment")])
+    segment.own(False)
+    message = run(Parcel(segments=(segment.shipped(),) * many))
+    here.send(Outgoing(message, (segment,) * many), Outgoing(Forget((1,))))
+    received, last = there.receive()
+    assert last.message == Forget((1,))
+    arrival = arrive(received, lambda shipped, descriptor: None)
+    assert [each.read(0, 7) for each in arrival.segments] == [b"segment"] * many
+    for each in arrival.segments:
+        each.own(each.named and each is arrival.segments[0])
+    arrival.close()
+    segment.close()
+
+
 def test_many_messages_wait_for_who_is_late(pair: Pair) -> None:
     here, there = pair
     for number in range(50):

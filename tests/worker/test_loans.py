@@ -9,6 +9,7 @@ import pytest
 from parmagic.worker import loans as module
 from parmagic.worker.arrival import LostSegment
 from parmagic.worker.loans import Loans
+from parmagic.worker.messages import Released
 from parmagic.worker.segment import PRIVATE, READ, WRITE, Segment, Shipped
 
 K = 1024
@@ -71,9 +72,9 @@ def test_what_is_let_go_is_reported_once(loans: Loans) -> None:
     for segment in segments:
         loans.put(segment, clean=True)
     assert loans
-    assert loans.take_released() == tuple(segment.number for segment in segments)
+    assert loans.take_released().released == tuple(segment.number for segment in segments)
     assert not loans
-    assert loans.take_released() == ()
+    assert loans.take_released() == Released(())
 
 
 def test_what_was_sent_twice_is_reported_twice(loans: Loans) -> None:
@@ -82,15 +83,17 @@ def test_what_was_sent_twice_is_reported_twice(loans: Loans) -> None:
     twin.known_there = True
     loans.put(segment, clean=True)
     loans.put(twin, clean=True)
-    assert loans.take_released() == (segment.number,) * 2
+    assert loans.take_released() == Released((segment.number,) * 2)
     loans.drop_old()
     assert sum(each.descriptor >= 0 for each in (segment, twin)) == 1
 
 
-def test_what_a_fork_may_look_at_is_never_reported(loans: Loans) -> None:
+def test_what_a_fork_may_look_at_is_told_apart(loans: Loans) -> None:
     segment = received()
     loans.put(segment, clean=False)
     assert segment.descriptor < 0
+    assert loans
+    assert loans.take_released() == Released((), (segment.number,))
     assert not loans
     assert loans.recall(again(segment), None) is None
 
@@ -180,5 +183,5 @@ def test_one_that_did_not_arrive_is_let_go_but_not_kept(loans: Loans) -> None:
     lost = LostSegment(Shipped(7, 64 * K, 0, PRIVATE, None))
     lost.known_there = True
     loans.put(lost, clean=True)
-    assert loans.take_released() == (7,)
+    assert loans.take_released() == Released((7,))
     assert loans.recall(Shipped(7, 64 * K, 0, PRIVATE, None), None) is None
