@@ -17,6 +17,7 @@ from support import Gate, Notebook, Script, wait_until
 
 from parmagic import ProcessPoolExecutor
 from parmagic.mapping import history
+from parmagic.pool import default
 from parmagic.pool.default import stop_default_pool
 from parmagic.worker.memory import memory
 from parmagic.worker.segment import Segment
@@ -31,6 +32,7 @@ def nothing_left_behind() -> Iterator[None]:
     before = _belongings()
     yield
     stop_default_pool(kill=True)
+    default._pool = None  # the next one would be as large
     history.jobs.clear()
     history._finished.clear()
     wait_until(lambda: _tidied_up(before))

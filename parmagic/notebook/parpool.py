@@ -12,7 +12,13 @@ from parmagic.pool.default import default_pool, forget_start_up, stop_default_po
 
 
 def change_pool(options: Mapping[str, Any], workers: int | None) -> None:
-    """Do what the options of ``%parpool`` say; ``workers`` is how many a new pool has."""
+    """Do what the options of ``%parpool`` say.
+
+    Parameters
+    ----------
+    workers
+        How many workers a pool has by default; None: as many as it had, at first one a processor.
+    """
     if "on" in options:
         use(options["on"])
     named = ("workers", "restart", "stop", "clear")

@@ -80,7 +80,7 @@ def running_pool() -> ProcessPoolExecutor | None:
 
 
 def stop_default_pool(*, kill: bool = False) -> None:
-    """End the shared pool's workers; the next use makes new ones."""
+    """End the shared pool's workers; the next use makes new ones, as many."""
     pool = running_pool()
     if pool is None:
         return
@@ -91,6 +91,8 @@ def stop_default_pool(*, kill: bool = False) -> None:
 
 
 def _new_pool(max_workers: int | None) -> ProcessPoolExecutor:
+    if max_workers is None and _pool is not None:
+        max_workers = _pool.max_workers  # as many as were asked for last
     pool = ProcessPoolExecutor(max_workers)
     exit.close_at_exit(pool.dispatcher)  # and with it what is still to be done
     return pool

@@ -244,6 +244,15 @@ def test_parpool_tells_of_workers_that_are_still_to_start(kernel: Kernel, option
     assert there + (int(shown.splitlines()[-1].split()[0]) if "to start" in shown else 0) == 3
 
 
+@pytest.mark.parametrize("end", ["--restart", "--stop"])
+def test_as_many_workers_start_as_were_asked_for_last(kernel: Kernel, end: str) -> None:
+    kernel.run("%parpool --workers 3")
+    kernel.run(f"%parpool {end}")
+    kernel.run("%parmap x for x in range(2)")
+    assert wait_until(lambda: len(kernel.worker_pids()) == 3)
+    kernel.run("%parpool --workers 2")
+
+
 def test_unloading_takes_the_magics_and_the_workers_away(kernel: Kernel) -> None:
     kernel.run("%parmap x for x in range(2)")
     workers = kernel.worker_pids()

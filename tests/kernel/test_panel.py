@@ -141,8 +141,8 @@ def test_two_panels_send_ten_updates_a_second_at_most_and_what_has_changed_only(
     assert 4 <= len(sent) <= 22  # in two seconds, and a little
     assert {name for each in sent for name in each["data"]["state"]} == {"value"}
     assert wait_until(lambda: live_kernel.value("parmagic.jobs[-1].done()"))
-    front.listen(1.5)
-    assert len(front.listen(1.5)) <= 5  # nothing moves, but for memory and processor
+    # Soon nothing moves, but for memory and processor.
+    assert wait_until(lambda: len(front.listen(1.5)) <= 5, seconds=20)
     close(live_kernel)
 
 

@@ -40,6 +40,15 @@ def test_after_its_end_the_next_use_makes_another(kill: bool) -> None:
     assert default_pool().submit(abs, -1).result() == 1
 
 
+def test_the_next_one_has_as_many_workers() -> None:
+    default_pool(1)
+    default_pool(3)
+    stop_default_pool()
+    assert default_pool().max_workers == 3
+    stop_default_pool()
+    assert default_pool(2).max_workers == 2
+
+
 def test_to_stop_none_is_no_error() -> None:
     stop_default_pool()
     stop_default_pool(kill=True)
