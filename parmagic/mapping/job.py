@@ -33,7 +33,7 @@ from parmagic.report.report import Report
 from parmagic.report.units import count
 from parmagic.worker.bodies import set_slot, slot
 from parmagic.worker.capture import Output
-from parmagic.worker.errors import WorkerDied, add_note
+from parmagic.worker.errors import ParmagicError, WorkerDied, add_note
 from parmagic.worker.function import of_one_argument
 from parmagic.worker.random_numbers import seeded
 from parmagic.worker.text import safe_repr
@@ -232,6 +232,8 @@ class Job(Future[Results[T]]):
         try:
             self._prepare()
         except BaseException as error:
+            if isinstance(error, ParmagicError):
+                error.__traceback__ = None  # it says what is wrong; where we noticed helps nobody
             self._past.close()
             self._give_up(error)
             self._end_entry()
