@@ -29,6 +29,10 @@ from parmagic.worker.capture import Output
 from parmagic.worker.errors import add_note
 
 _LOOK_SECONDS = 0.1
+_GOES_ON = (
+    "The workers go on with this cell, and the next cell waits for them."
+    " %parpool --clear has them forget it"
+)
 
 
 class _Event(NamedTuple):
@@ -114,7 +118,7 @@ def run_start_up(
     try:
         starting.wait(pool)
     except KeyboardInterrupt:
-        raise  # they go on loading
+        raise KeyboardInterrupt(_GOES_ON) from None
     except BaseException:
         forget_start_up()
         raise

@@ -170,7 +170,7 @@ def test_one_that_fails_late_does_not_harm_the_next(kernel: Kernel, gate: Gate) 
     waiting = kernel.start("%%parpool\ngate.enter()\n1 / 0")
     gate.wait_for(1)
     kernel.interrupt()
-    waiting.finish()
+    assert "the next cell waits for them" in waiting.finish().error
     mended = kernel.start("%%parpool\nready = 7")
     gate.open()
     assert mended.finish().error == ""
