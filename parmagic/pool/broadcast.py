@@ -65,7 +65,7 @@ class _Broadcast:
         self._copy.release()
         if self.is_idle:
             self.segment.discard()
-        memory.release(self.segment, clean=False)  # has been kept for long enough
+        memory.release(self.segment, clean=False)  # not to be kept any longer, by the stock
 
 
 Place = Callable[[memoryview, set[Segment]], Found | None]

@@ -16,7 +16,7 @@ from support import wait_until
 
 from parmagic.worker import cancel
 from parmagic.worker.board import CANCELLED, EXPIRED, ITEM
-from parmagic.worker.cancel import Cancellation, Cancelled, _soon_again
+from parmagic.worker.cancel import _POSTPONED_AT_MOST, Cancellation, Cancelled, _soon_again
 
 JOB = 5
 
@@ -166,6 +166,19 @@ def test_a_weak_reference_that_swallows_it_does_not_save_the_item(worker: Worker
     assert reference() is None
 
 
+def when_a_lock_is_waited_for(call: Callable[[], None]) -> threading.Thread:
+    """Start a thread that calls ``call`` once this one waits for a lock of multiprocessing."""
+    here = threading.get_ident()
+
+    def wait_and_call() -> None:
+        assert wait_until(lambda: sys._current_frames()[here].f_code.co_name == "__enter__")
+        call()
+
+    thread = threading.Thread(target=wait_and_call)
+    thread.start()
+    return thread
+
+
 @pytest.mark.parametrize("interrupts", [1, 2, 5])
 def test_a_lock_that_an_item_is_given_as_it_is_stopped_is_given_back(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, interrupts: int
@@ -191,8 +204,7 @@ def test_a_lock_that_an_item_is_given_as_it_is_stopped_is_given_back(
     monkeypatch.setattr(cancel, "_soon_again", soon_again)
     queue._rlock.acquire()
     worker.cancellation.allow(JOB, worker.stop)
-    giver = threading.Timer(0.01, give_and_interrupt)
-    giver.start()
+    giver = when_a_lock_is_waited_for(give_and_interrupt)
     with pytest.raises(Cancelled):
         queue.get()
     giver.join()
@@ -201,13 +213,19 @@ def test_a_lock_that_an_item_is_given_as_it_is_stopped_is_given_back(
     queue.close()
 
 
-def test_an_item_that_waits_for_its_own_lock_is_stopped(worker: Worker) -> None:
+def test_an_item_that_waits_for_its_own_lock_is_stopped_a_little_later(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postponed = []
+    monkeypatch.setattr(cancel, "_soon_again", lambda: postponed.append(_soon_again()))
     lock = multiprocessing.get_context("spawn").Lock()
     worker.cancellation.allow(JOB, worker.stop)
     with lock:
-        threading.Timer(0.01, worker.interrupt).start()
+        interrupter = when_a_lock_is_waited_for(worker.interrupt)
         with pytest.raises(Cancelled), lock:
             pass
+        interrupter.join()
+    assert len(postponed) >= _POSTPONED_AT_MOST
 
 
 def test_other_threads_send_undisturbed(worker: Worker) -> None:
