@@ -11,7 +11,7 @@ from IPython.display import publish_display_data
 from parmagic.notebook.completion import complete_line
 from parmagic.notebook.magic import ParMagic
 from parmagic.notebook.panel.show import close_panels, end_panels
-from parmagic.notebook.traceback import hook_syntax_errors, unhook_syntax_errors
+from parmagic.notebook.traceback import hook_tracebacks, unhook_tracebacks
 from parmagic.pool import output, registry, tracker
 from parmagic.pool.default import forget_start_up
 from parmagic.pool.exit import close_all, close_pools
@@ -30,7 +30,7 @@ def load(shell: Any) -> None:
     matchers = shell.Completer.custom_matchers
     if complete_line not in matchers:
         matchers.append(complete_line)
-    hook_syntax_errors(shell)
+    hook_tracebacks(shell)
     output.show_display = _display
     output.bounded = hasattr(shell, "kernel")
     _format_reports(shell)
@@ -50,7 +50,7 @@ def unload(shell: Any) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     if complete_line in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete_line)
-    unhook_syntax_errors(shell)
+    unhook_tracebacks(shell)
     close_panels()
     output.show_display = output.print_text
     output.bounded = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from itertools import takewhile
 from traceback import extract_tb
@@ -76,8 +77,19 @@ class OwnFrames:
         return _own_frames(self._error.__traceback__, whole_cell=self._whole_cell)
 
 
-def hook_syntax_errors(shell: Any) -> None:
-    """Show a `SyntaxError` likewise: IPython does not ask it how to."""
+def hook_tracebacks(shell: Any) -> None:
+    """Show a `SyntaxError` and groups of exceptions likewise: IPython does not ask them how to."""
+    _hook_syntax_errors(shell)
+    _hook_groups(shell)
+
+
+def unhook_tracebacks(shell: Any) -> None:
+    """Undo `hook_tracebacks`."""
+    vars(shell.SyntaxTB).pop("structured_traceback", None)
+    vars(shell).pop("showtraceback", None)
+
+
+def _hook_syntax_errors(shell: Any) -> None:
     original = type(shell.SyntaxTB).structured_traceback
 
     def structured_traceback(
@@ -91,9 +103,25 @@ def hook_syntax_errors(shell: Any) -> None:
     shell.SyntaxTB.structured_traceback = structured_traceback
 
 
-def unhook_syntax_errors(shell: Any) -> None:
-    """Undo `hook_syntax_errors`."""
-    vars(shell.SyntaxTB).pop("structured_traceback", None)
+def _hook_groups(shell: Any) -> None:
+    original = type(shell).showtraceback
+
+    def showtraceback(*args: Any, **kwargs: Any) -> Any:
+        error = sys.exception()
+        own = getattr(error, "_render_traceback_", None)
+        # Python itself prints a group, and what was raised while one was handled.
+        is_printed = any(isinstance(each, BaseExceptionGroup) for each in _contexts(error))
+        if error is not None and is_printed and isinstance(own, OwnFrames):
+            error.__traceback__ = own.frames
+        return original(shell, *args, **kwargs)
+
+    shell.showtraceback = showtraceback
+
+
+def _contexts(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__context__
 
 
 def _own_frames(traceback: TracebackType | None, *, whole_cell: bool) -> TracebackType | None:

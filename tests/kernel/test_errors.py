@@ -325,3 +325,23 @@ def test_our_frames_are_shown_to_those_who_ask(kernel: Kernel) -> None:
     assert "----> 2 1 / x" in cell.traceback
     assert "mapping/job.py" in cell.traceback
     assert "hidden" not in cell.traceback
+
+
+@pytest.mark.parametrize("raised", ["the group", "another, from it"])
+def test_a_group_of_exceptions_is_shown_with_the_users_lines_only(
+    kernel: Kernel, raised: str
+) -> None:
+    body = 'raise ExceptionGroup("several", [ValueError(x), TypeError("b")])'
+    if raised != "the group":
+        body = (
+            f"try:\n    {body}\nexcept ExceptionGroup as group:\n    raise KeyError(x) from group"
+        )
+    cell = kernel.run(f"%%parmap x in range(3)\n{body}")
+    assert not cell.succeeded
+    shown = cell.stderr + cell.stdout + cell.traceback
+    assert "ValueError: 0" in shown
+    assert "TypeError: b" in shown
+    assert "several (2 sub-exceptions)" in shown
+    assert 'raise ExceptionGroup("several"' in shown
+    assert "magic.py" not in shown
+    assert "job.py" not in shown
