@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
 
 from parmagic.worker.text import type_name
 
-if TYPE_CHECKING:
-    from parmagic.mapping.job import Job
-    from parmagic.mapping.results import Results
 
-T = TypeVar("T")
+class Awaited(Protocol):
+    """A job, as far as it matters here."""
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether somebody has cancelled or interrupted it."""
+
+    def how_to_go_on(self) -> str:
+        """Say what is kept, and how to run the rest."""
+
+    def result(self) -> Any:
+        """Return its results, or raise."""
+
+    def exception(self) -> BaseException | None:
+        """Return what `result` raises."""
+
+    def cancel(self) -> bool:
+        """Stop it."""
+
+    def add_done_callback(self, fn: Callable[[Any], object], /) -> None:
+        """Call ``fn`` when it is over."""
 
 
-def wait_for(job: Job[T]) -> Generator[Any, None, Results[T]]:
+def wait_for(job: Awaited) -> Generator[Any, None, Any]:
     """Wait until ``job`` is over, and return its results; whose task is cancelled cancels it."""
     import asyncio  # 25 ms, which a script need not spend
 
@@ -35,7 +52,7 @@ def wait_for(job: Job[T]) -> Generator[Any, None, Results[T]]:
     return result_of(job)
 
 
-def result_of(job: Job[T]) -> Results[T]:
+def result_of(job: Awaited) -> Any:
     """Return the results of a job that is over, for whoever awaits it.
 
     Raises

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
 
-from parmagic.mapping.awaiting import result_of
+from parmagic.mapping.awaiting import Awaited, result_of
 from parmagic.mapping.outcome import Outcome
-
-if TYPE_CHECKING:
-    from parmagic.mapping.job import Job
+from parmagic.mapping.outcomes import Outcomes
 
 
-async def stream(job: Job[Any]) -> AsyncIterator[Outcome]:
+class Streamed(Awaited, Protocol):
+    """A job, as far as it matters here."""
+
+    outcomes: Outcomes
+    listeners: list[Callable[[], object]]
+
+    def done(self) -> bool:
+        """Tell whether it is over."""
+
+    def outcome(self, index: int) -> Outcome:
+        """Return what became of an item."""
+
+
+async def stream(job: Streamed) -> AsyncIterator[Outcome]:
     """Yield the outcomes so far, and the others when they come; then raise the job's exception.
 
     Who stops asking does not stop the job.
