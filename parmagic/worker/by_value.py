@@ -16,6 +16,7 @@ import cloudpickle
 from parmagic.worker import inheritance
 from parmagic.worker.arrays import reducers
 from parmagic.worker.compact import Block, is_block
+from parmagic.worker.slots import in_a_tuple, with_slots
 
 # Those that memoryview.cast takes.
 _NATIVE_FORMATS = frozenset("bBhHiIlLqQnNfd?c")
@@ -42,11 +43,20 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no type hint
         """Return how to make ``value`` again, or NotImplemented to leave that to pickle."""
         if type(value) is _CachedFunction and _is_of_the_notebook(value):
             return _cached, (value.__wrapped__, value.cache_parameters())
-        reduced = super().reducer_override(value)
+        reduced = self._reduced(value)
         if type(value) is FunctionType and isinstance(reduced, tuple):
             _add_queried(value, reduced[2][1]["__globals__"])
             self._compact(reduced[2][1]["__globals__"])
+        elif isinstance(value, type) and isinstance(reduced, tuple):
+            return with_slots(value, reduced)
         return reduced
+
+    def _reduced(self, value: Any) -> Any:
+        try:
+            return super().reducer_override(value)
+        except KeyError:
+            with in_a_tuple(value):
+                return super().reducer_override(value)
 
     def _compact(self, variables: dict[str, Any]) -> None:
         for name, value in variables.items():
