@@ -7,6 +7,7 @@ import functools
 import io
 import pickle
 import re
+import sys
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -34,7 +35,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no type hint
     def __init__(self, file: Any, **options: Any) -> None:
         by_type = cloudpickle.Pickler.dispatch_table
         others = {**reducers(), **inheritance.reducers()}
-        own = {memoryview: _as_view, CodeType: _as_code}
+        own = {memoryview: _as_view, CodeType: _as_code, io.TextIOWrapper: _as_stream}
         self.dispatch_table = {**by_type, **others, **own}
         super().__init__(file, **options)  # which looks at the table, once
         self._blocks: dict[int, Any] = {}
@@ -96,6 +97,14 @@ def _as_code(code: CodeType) -> Any:
     make, arguments = cloudpickle.Pickler.dispatch_table[CodeType](code)
     filename = "".join(code.co_filename)
     return make, (*arguments[:_FILENAME], filename, *arguments[_FILENAME + 1 :])
+
+
+def _as_stream(file: io.TextIOWrapper) -> Any:
+    # Of a file that is open for reading cloudpickle sends what it holds: each process would have
+    # a file of its own, and read it from the same place.
+    if file is sys.stdout or file is sys.stderr:
+        return cloudpickle.Pickler.dispatch_table[io.TextIOWrapper](file)
+    raise pickle.PicklingError("cannot pickle open files")
 
 
 def _view(buffer: Any, form: Any, shape: tuple[int, ...]) -> Any:
