@@ -213,6 +213,7 @@ class Worker:
         self._job = run.job
         self._walked = walk
         self._capture.begin(run.job, bounded=load.bounded, by_task=load.is_async)
+        self._black_box.begin()
         self._cells[CHUNK] = run.serial
         with suppress(Cancelled):
             self._walk(walk, run, function, arrival)
