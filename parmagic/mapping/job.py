@@ -264,6 +264,7 @@ class Job(Future[Results[T]]):
         try:
             self._drive()
         finally:
+            self.outcomes.length = self._source.length
             self._past.close()
         return self._conclude()
 
@@ -397,6 +398,7 @@ class Job(Future[Results[T]]):
         return html.render(self.report())
 
     def _looked_up(self) -> None:
+        self.outcomes.length = self._source.length  # known in the end
         self._standing.note_start()
         if self._look_up is not None:
             self._look_up(self)
