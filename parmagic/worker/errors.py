@@ -39,6 +39,20 @@ class PayloadError(ParmagicError, TypeError, pickle.PicklingError):
     reason = ""
 
 
+class DebuggerError(ParmagicError, RuntimeError):
+    """An item has called a debugger, which waits for commands that nobody can give it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return (
+            "an item in a worker has no keyboard for a debugger. With --serial (in a script,"
+            " serial=True) the items run in the notebook, where breakpoints work; %pardebug looks"
+            " into an item that has failed"
+        )
+
+
 class BackendError(ParmagicError, ValueError):
     """A backend cannot be used, or not in this way."""
 

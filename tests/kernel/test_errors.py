@@ -325,3 +325,10 @@ def test_our_frames_are_shown_to_those_who_ask(kernel: Kernel) -> None:
     assert "----> 2 1 / x" in cell.traceback
     assert "mapping/job.py" in cell.traceback
     assert "hidden" not in cell.traceback
+
+
+def test_a_breakpoint_in_an_item_says_where_it_works(kernel: Kernel) -> None:
+    cell = kernel.run("%%parmap x in range(2)\ny = x\nbreakpoint()")
+    assert "no keyboard" in cell.error
+    assert "--serial" in cell.error
+    assert "(3, 'breakpoint()')" in str(frames(cell, "Context"))
