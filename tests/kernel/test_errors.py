@@ -332,3 +332,10 @@ def test_a_breakpoint_in_an_item_says_where_it_works(kernel: Kernel) -> None:
     assert "no keyboard" in cell.error
     assert "--serial" in cell.error
     assert "(3, 'breakpoint()')" in str(frames(cell, "Context"))
+
+
+def test_a_forgotten_star_is_named(kernel: Kernel) -> None:
+    cell = kernel.run("%%parmap zip([1, 2], [3, 4])\ndef add(x, y): return x + y")
+    assert "missing 1 required positional argument: 'y'" in cell.error
+    assert "with --star (star=True) it is called as add(*item)" in cell.traceback
+    assert shows_only_the_users(cell)
