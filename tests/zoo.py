@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -312,3 +313,13 @@ class EqualsAll:
 
     def __hash__(self) -> int:
         return 0
+
+
+class SaysFifty:
+    """Says that it has 50 items, and has three."""
+
+    def __len__(self) -> int:
+        return 50
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(3))

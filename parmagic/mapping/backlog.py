@@ -8,6 +8,7 @@ from typing import Any
 
 from parmagic.mapping.piece import Piece
 from parmagic.mapping.source import Source
+from parmagic.worker.cancel import Cancelled
 
 
 class Backlog:
@@ -33,6 +34,7 @@ class Backlog:
         self._returned: deque[Piece] = deque()
         self._cut = cut
         self._exhausted = False
+        self._error: BaseException | None = None
 
     @property
     def rest(self) -> int | None:
@@ -59,8 +61,14 @@ class Backlog:
             return piece.upto(most)
         return None if self._exhausted else self._cut_next(most)
 
+    def take_error(self) -> BaseException | None:
+        """Remove and return what the iterable has raised; it gives no more items then."""
+        # Its traceback knows us: together we would wait for the garbage collector.
+        error, self._error = self._error, None
+        return error
+
     def _cut_next(self, most: int) -> Piece | None:
-        items = self._source.take(most)
+        items = self._take(most)
         if len(items) == 0:
             self._exhausted = True
             return None
@@ -69,3 +77,12 @@ class Backlog:
         if self._note is not None:
             self._note(first, items)
         return Piece(first, items)
+
+    def _take(self, most: int) -> Sequence[Any]:
+        try:
+            return self._source.take(most)
+        except (KeyboardInterrupt, Cancelled):
+            raise
+        except BaseException as error:
+            self._error = error
+            return ()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from parmagic.mapping.captures import captures
 from parmagic.mapping.new_run import chunksize_of
 from parmagic.mapping.options import Options
 from parmagic.mapping.sizer import TARGET_SECONDS
+from parmagic.mapping.source import is_array, length_of
 from parmagic.mapping.weight import Weight, weigh
 from parmagic.mapping.workforce import check
 from parmagic.pool.cpus import usable_cpus
@@ -20,7 +20,6 @@ from parmagic.pool.payload import Way
 from parmagic.report import explanation_html, explanation_text
 from parmagic.report.explanation import Captured, Explanation, Route
 from parmagic.report.units import count, duration
-from parmagic.worker.cancel import Cancelled
 from parmagic.worker.culprit import blame_function
 from parmagic.worker.text import safe_repr, type_name
 
@@ -179,18 +178,9 @@ def _kind_of_items(iterables: Sequence[Iterable[Any]]) -> str:
 
 
 def _length(iterables: Sequence[Iterable[Any]]) -> int | None:
-    lengths = [_length_of(each) for each in iterables]
+    lengths = [length_of(each) for each in iterables]
     known = [length for length in lengths if length is not None]
     return min(known) if len(known) == len(lengths) else None
-
-
-def _length_of(items: Iterable[Any]) -> int | None:
-    try:
-        return len(items) if isinstance(items, Sized) else None
-    except (KeyboardInterrupt, Cancelled):
-        raise
-    except BaseException:  # it may raise anything, and range(10**30) does
-        return None
 
 
 def _first_item(iterables: Sequence[Iterable[Any]]) -> str:
@@ -201,9 +191,4 @@ def _first_item(iterables: Sequence[Iterable[Any]]) -> str:
 
 
 def _is_kept(items: Iterable[Any]) -> bool:
-    return type(items) in _KEPT or (_is_array(items) and items.ndim > 0)  # type: ignore[attr-defined]
-
-
-def _is_array(value: object) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and issubclass(type(value), numpy.ndarray)
+    return type(items) in _KEPT or is_array(items)

@@ -120,6 +120,7 @@ class Job(Future[Results[T]]):
         self._echo = echo
         self._cancelled = False
         self._interrupted = False
+        self._broken: BaseException | None = None
         self._traceback: TracebackType | None = None
         self._entry: Entry | None = None
 
@@ -266,6 +267,7 @@ class Job(Future[Results[T]]):
         try:
             self._drive()
         finally:
+            self.outcomes.length = self._source.length
             self._past.close()
         return self._conclude()
 
@@ -387,7 +389,7 @@ class Job(Future[Results[T]]):
         assert run is not None
         try:
             run.run()
-            self._interrupted = run.interrupted
+            self._interrupted, self._broken = run.interrupted, run.broken
         finally:
             # It knows us: together we would wait for the garbage collector.
             self._standing.run = None
@@ -399,6 +401,7 @@ class Job(Future[Results[T]]):
         return html.render(self.report())
 
     def _looked_up(self) -> None:
+        self.outcomes.length = self._source.length  # known in the end
         self._standing.note_start()
         if self._look_up is not None:
             self._look_up(self)
@@ -411,14 +414,19 @@ class Job(Future[Results[T]]):
         if self._interrupted:
             self._standing.state = "interrupted"
             raise (CancelledError if self._cancelled else KeyboardInterrupt)(self.how_to_go_on())
-        error = self.outcomes.first_error
-        if error is not None and not self.options.return_exceptions:
+        error = self._first_error()
+        if error is not None:
             self._standing.state = "failed"
-            add_note(error, self.how_to_go_on())
+            if self.outcomes.finished:
+                add_note(error, self.how_to_go_on())
             raise error
         self._standing.state = "done"
         self.record.settle()
         return Results(self.outcomes.with_errors(), self._standing.summary(), self.record)
+
+    def _first_error(self) -> BaseException | None:
+        error = None if self.options.return_exceptions else self.outcomes.first_error
+        return self._broken if error is None else error
 
     def how_to_go_on(self) -> str:
         """Say what is kept of a job that did not finish well, and how to run the rest."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from parmagic.mapping.arguments import remark_on_arguments
 from parmagic.mapping.backlog import Backlog
 from parmagic.mapping.copied_generator import warn_of_copied_generator
 from parmagic.mapping.options import Options
@@ -42,7 +44,13 @@ def new_run(
     BackendError
         The backend cannot do what is asked.
     """
-    tries = Tries(outcomes, backlog, retries=options.retries, keep_going=options.return_exceptions)
+    tries = Tries(
+        outcomes,
+        backlog,
+        retries=options.retries,
+        keep_going=options.return_exceptions,
+        remark=_remark(fn, options, record),
+    )
     if not (options.serial or inside_worker()):
         return _pool_run(fn, options, backlog, tries, record, look_up=look_up, hear=hear)
     return SerialRun(
@@ -55,6 +63,12 @@ def new_run(
         look_up=look_up,
         hear=hear,
     )
+
+
+def _remark(fn: Callable[..., Any], options: Options, record: Record) -> Callable[[Any], str]:
+    if record.targets:  # a loop has no arguments
+        return lambda _: ""
+    return partial(remark_on_arguments, fn, star=options.star)
 
 
 def _pool_run(

@@ -24,7 +24,7 @@ class Outcomes:
     Parameters
     ----------
     length
-        How many items there are, or None while that is unknown.
+        How many items there are, as far as is known by now, or None.
 
     Attributes
     ----------

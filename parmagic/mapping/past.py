@@ -32,6 +32,8 @@ class Past:
 
     def __init__(self, source: Source, outcomes: Outcomes) -> None:
         self._source = source
+        # As a later job's items will tell it before they are taken.
+        self._length = source.length
         self._outcomes = outcomes
         self._marks: list[Mark] = []
         self._checkpoint: Checkpoint | None = None
@@ -90,7 +92,7 @@ class Past:
         return backlog
 
     def _begin(self, checkpoint: Checkpoint, seen: list[Mark]) -> None:
-        checkpoint.begin(self._signature, self._source.length)
+        checkpoint.begin(self._signature, self._length)
         for mark in seen:
             checkpoint.note_items(*mark)
         for first, values in self._outcomes.runs():
@@ -136,7 +138,7 @@ class Past:
     def kept(self) -> Kept:
         """Return what a later job may take over."""
         self._mark_seen()  # unless that was done
-        return Kept(self._source.length, self._marks, list(self._outcomes.runs()))
+        return Kept(self._length, self._marks, list(self._outcomes.runs()))
 
 
 def _fingerprint(items: Sequence[Any]) -> bytes:

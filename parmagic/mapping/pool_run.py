@@ -63,6 +63,13 @@ class PoolRun:
         Called between events, ten times a second and more.
     hear
         Called with what items have printed and displayed, and the number of their worker.
+
+    Attributes
+    ----------
+    interrupted
+        Whether it was stopped.
+    broken
+        What the iterable has raised, after the items that were run.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class PoolRun:
         hear: Callable[[Output, int], None],
     ) -> None:
         self.interrupted = False
+        self.broken: BaseException | None = None
         self.workforce = workforce
         self._payload = payload
         self._backlog = backlog
@@ -124,8 +132,6 @@ class PoolRun:
         ------
         PoolBroken
             The pool cannot start its workers.
-        Exception
-            Whatever the iterable raises.
         """
         with self._interrupts:
             try:
@@ -138,6 +144,7 @@ class PoolRun:
                 self.interrupted = True
             finally:
                 self._finish()
+        self.broken = self._backlog.take_error()
         # A circle would keep the results until the garbage collector comes by.
         del self._interrupts
         tell_once(self._trouble)

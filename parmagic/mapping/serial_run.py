@@ -21,7 +21,7 @@ KERNEL = 0
 
 
 class SerialRun:
-    """One job without processes; the parameters are those of `PoolRun`."""
+    """One job without processes; parameters and attributes are those of `PoolRun`."""
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class SerialRun:
         hear: Callable[[Output, int], None],
     ) -> None:
         self.interrupted = False
+        self.broken: BaseException | None = None
         self.place: int | None = None
         self._call = of_one_argument(fn, star=star)
         self._seed = seed
@@ -67,6 +68,7 @@ class SerialRun:
             self.interrupted = True
         finally:
             progress.listener = before
+        self.broken = self._backlog.take_error()
 
     def _hear_progress(self, done: float, total: float | None, text: str) -> None:
         if self.place is not None:

@@ -17,6 +17,7 @@ from collections.abc import (
 from typing import Any, Protocol
 
 from parmagic.mapping.plain import GONE, is_plain, plain_only
+from parmagic.worker.cancel import Cancelled
 
 # A generator whose items are slow to make gives what it has, so that no worker waits
 # for a chunk to be full.
@@ -25,6 +26,7 @@ MAKING_SECONDS = 0.01
 
 _CONTAINERS = (list, dict, set, deque, KeysView, ValuesView, ItemsView)
 _ARRAYS = {("numpy", "ndarray"), ("parmagic.worker.shared_array", "SharedArray")}
+_FRAMES = {("pandas", "DataFrame"), ("polars", "DataFrame")}
 
 
 class Source(Protocol):
@@ -59,7 +61,7 @@ def source_of(items: Iterable[Any]) -> Source:
     an array is one buffer. All else is iterated, no further ahead than needed.
     """
     # A subclass may iterate over something else than its slices.
-    if type(items) in (range, list, tuple) or _is_array(items):
+    if type(items) in (range, list, tuple) or is_array(items):
         return SlicedSource(items)  # type: ignore[arg-type]
     return IteratedSource(items)
 
@@ -73,7 +75,7 @@ class SlicedSource:
     """Items that can be sliced."""
 
     def __init__(self, items: Sequence[Any]) -> None:
-        self.length: int | None = _length(items)
+        self.length: int | None = length_of(items)
         self._items = items
         self._taken = 0
 
@@ -98,10 +100,14 @@ class SlicedSource:
 
 
 class IteratedSource:
-    """Items that can only be iterated; ``length`` is None unless they tell it."""
+    """Items that can only be iterated.
+
+    ``length`` is what they tell of it, which may be wrong, or None; in the end it is how many
+    there were.
+    """
 
     def __init__(self, items: Iterable[Any]) -> None:
-        self.length = _length(items)
+        self.length = length_of(items)
         self._iterator = iter(items)
         self._plain: list[Any] = []
         self._error: BaseException | None = None
@@ -125,6 +131,8 @@ class IteratedSource:
                 raise
             self._error = error
         self._plain.extend(each if is_plain(each) else GONE for each in taken)
+        if not taken:
+            self.length = len(self._plain)
         return taken
 
     @property
@@ -150,15 +158,27 @@ class IteratedSource:
                 return
 
 
-def _length(items: Iterable[Any]) -> int | None:
+def length_of(items: object) -> int | None:
+    """Return how many items there are, as far as ``items`` tells."""
     try:
+        if _is_frame(items):
+            return len(items.columns)  # type: ignore[attr-defined]
         return len(items) if isinstance(items, Sized) else None
-    except Exception:  # what needs no length, such as a loop, does not mind either
+    except (KeyboardInterrupt, Cancelled):
+        raise
+    except BaseException:  # what needs no length, such as a loop, does not mind either
         return None  # range(10**30) has none that Python can tell
 
 
-def _is_array(items: object) -> bool:
+def is_array(items: object) -> bool:
+    """Tell whether ``items`` is an array whose slices are what it iterates over."""
     # Asked by name, so that numpy is not imported for those who do not use it. An array
     # of objects is pickled item by item anyway, and one of no dimension is no sequence.
     kind = type(items)
     return (kind.__module__, kind.__qualname__) in _ARRAYS and items.ndim > 0  # type: ignore[attr-defined]
+
+
+def _is_frame(items: object) -> bool:
+    # It iterates over its columns, and tells how many rows it has.
+    names = ((kind.__module__.partition(".")[0], kind.__name__) for kind in type(items).__mro__)
+    return not _FRAMES.isdisjoint(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,15 +23,24 @@ class Tries:
         How often an item that failed is tried again.
     keep_going
         Whether the others run on after one has failed for good.
+    remark
+        Called with an item that has failed by a `TypeError`: what more there is to say of it.
     """
 
     def __init__(
-        self, outcomes: Outcomes, backlog: Backlog, *, retries: int, keep_going: bool
+        self,
+        outcomes: Outcomes,
+        backlog: Backlog,
+        *,
+        retries: int,
+        keep_going: bool,
+        remark: Callable[[Any], str] = lambda _: "",
     ) -> None:
         self._outcomes = outcomes
         self._backlog = backlog
         self._retries = retries
         self._keep_going = keep_going
+        self._remark = remark
 
     @property
     def over(self) -> bool:
@@ -76,6 +85,8 @@ class Tries:
         item_repr = safe_repr(item)
         if not issubclass(type(error), WorkerDied):  # which says so itself
             add_item_note(error, piece.first, item_repr)
+        if type(error) is TypeError and (remark := self._remark(item)):
+            add_note(error, remark)
         if piece.tries > 1:
             add_note(error, f"after {piece.tries} tries")
         self._outcomes.fail(piece.first, error, item, item_repr)

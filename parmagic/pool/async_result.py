@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from multiprocessing.pool import AsyncResult
 from typing import Any, TypeVar
 
-from parmagic.pool.call import lend_thread
+from parmagic.pool.call import error_of, lend_thread
 from parmagic.pool.dispatcher import Dispatcher
 from parmagic.pool.unsendable import as_pool_error
 
@@ -83,7 +83,7 @@ class CallResult(AsyncResult[T]):
 
     def hear(self, future: Future[T]) -> None:
         """Take the value or the error of ``future``, which is done."""
-        error = future.exception()
+        error = error_of(future)
         self._settle(None if error else future.result(), error)
 
     def _settle(self, value: Any, error: BaseException | None) -> None:
@@ -138,7 +138,7 @@ class MapResult(CallResult[list[T]]):
     def _gather(self) -> None:
         futures = [self._chunks[number] for number in sorted(self._chunks)]
         self._chunks = {}
-        errors = [error for future in futures if (error := future.exception()) is not None]
+        errors = [error for future in futures if (error := error_of(future)) is not None]
         error = errors[0] if errors else self._broken
         values = None if error else [value for future in futures for value in future.result()]
         self._settle(values, error)

@@ -64,6 +64,11 @@ class CallFuture(Future[T]):
         return super().exception(timeout)
 
 
+def error_of(future: Future[Any]) -> BaseException | None:
+    """Return what ``future``, which is done, raises: a `CancelledError`, too."""
+    return CancelledError() if future.cancelled() else future.exception()
+
+
 def only_value(values: list[Any], _: dict[int, BaseException]) -> Any:
     """Be the `Result` of a call of one item."""
     return values[0]

@@ -8,7 +8,7 @@ from collections import deque
 from concurrent.futures import Future
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
-from parmagic.pool.call import lend_thread
+from parmagic.pool.call import error_of, lend_thread
 from parmagic.pool.dispatcher import Dispatcher
 from parmagic.pool.unsendable import as_pool_error
 
@@ -92,7 +92,7 @@ class OutcomeIterator(Generic[T]):
 
     def take(self, number: int, future: Future[list[ItemOutcome]]) -> None:
         """Take the outcomes of a chunk."""
-        error = future.exception()
+        error = error_of(future)
         outcomes = future.result() if error is None else [ItemOutcome(None, error)]
         with self._changed:
             self._early[number if self._ordered else self._taken] = outcomes

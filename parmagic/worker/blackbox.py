@@ -60,6 +60,10 @@ class BlackBox:
         os.lseek(self._segment.descriptor, _STACK_AT, os.SEEK_SET)
         faulthandler.enable(self._segment.descriptor, all_threads=False)
 
+    def begin(self) -> None:
+        """Forget what was printed: an item of another job, or try, may have the same number."""
+        self._cells[1] = 0
+
     def note(self, item: int, text: str) -> None:
         """Keep the end of what ``item`` prints (1 µs)."""
         cells = self._cells

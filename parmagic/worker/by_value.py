@@ -7,6 +7,7 @@ import functools
 import io
 import pickle
 import re
+import sys
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -16,6 +17,7 @@ import cloudpickle
 from parmagic.worker import inheritance
 from parmagic.worker.arrays import reducers
 from parmagic.worker.compact import Block, is_block
+from parmagic.worker.slots import in_a_tuple, with_slots
 
 # Those that memoryview.cast takes.
 _NATIVE_FORMATS = frozenset("bBhHiIlLqQnNfd?c")
@@ -33,7 +35,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no type hint
     def __init__(self, file: Any, **options: Any) -> None:
         by_type = cloudpickle.Pickler.dispatch_table
         others = {**reducers(), **inheritance.reducers()}
-        own = {memoryview: _as_view, CodeType: _as_code}
+        own = {memoryview: _as_view, CodeType: _as_code, io.TextIOWrapper: _as_stream}
         self.dispatch_table = {**by_type, **others, **own}
         super().__init__(file, **options)  # which looks at the table, once
         self._blocks: dict[int, Any] = {}
@@ -42,11 +44,20 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no type hint
         """Return how to make ``value`` again, or NotImplemented to leave that to pickle."""
         if type(value) is _CachedFunction and _is_of_the_notebook(value):
             return _cached, (value.__wrapped__, value.cache_parameters())
-        reduced = super().reducer_override(value)
+        reduced = self._reduced(value)
         if type(value) is FunctionType and isinstance(reduced, tuple):
             _add_queried(value, reduced[2][1]["__globals__"])
             self._compact(reduced[2][1]["__globals__"])
+        elif isinstance(value, type) and isinstance(reduced, tuple):
+            return with_slots(value, reduced)
         return reduced
+
+    def _reduced(self, value: Any) -> Any:
+        try:
+            return super().reducer_override(value)
+        except KeyError:
+            with in_a_tuple(value):
+                return super().reducer_override(value)
 
     def _compact(self, variables: dict[str, Any]) -> None:
         for name, value in variables.items():
@@ -86,6 +97,14 @@ def _as_code(code: CodeType) -> Any:
     make, arguments = cloudpickle.Pickler.dispatch_table[CodeType](code)
     filename = "".join(code.co_filename)
     return make, (*arguments[:_FILENAME], filename, *arguments[_FILENAME + 1 :])
+
+
+def _as_stream(file: io.TextIOWrapper) -> Any:
+    # Of a file that is open for reading cloudpickle sends what it holds: each process would have
+    # a file of its own, and read it from the same place.
+    if file is sys.stdout or file is sys.stderr:
+        return cloudpickle.Pickler.dispatch_table[io.TextIOWrapper](file)
+    raise pickle.PicklingError("cannot pickle open files")
 
 
 def _view(buffer: Any, form: Any, shape: tuple[int, ...]) -> Any:

@@ -39,6 +39,20 @@ class PayloadError(ParmagicError, TypeError, pickle.PicklingError):
     reason = ""
 
 
+class DebuggerError(ParmagicError, RuntimeError):
+    """An item has called a debugger, which waits for commands that nobody can give it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return (
+            "an item in a worker has no keyboard for a debugger. With --serial (in a script,"
+            " serial=True) the items run in the notebook, where breakpoints work; %pardebug looks"
+            " into an item that has failed"
+        )
+
+
 class BackendError(ParmagicError, ValueError):
     """A backend cannot be used, or not in this way."""
 
@@ -83,9 +97,16 @@ class WorkerDied(ParmagicError, RuntimeError):
         self.output = output
 
     def __str__(self) -> str:
+        named = f" ({self.item_repr})" if self.item is not None and self.item_repr else ""
+        return f"{self._in_short()}{named}. {self._hint()}".rstrip() + self._last_lines()
+
+    def __repr__(self) -> str:
+        # Lists of results show it.
+        return f"{type(self).__name__}({self._in_short()!r})"
+
+    def _in_short(self) -> str:
         who = self.worker if isinstance(self.worker, str) else f"worker {self.worker}"
-        end = f"{who} {self._end()}{self._while()}. {self._hint()}".rstrip()
-        return end + self._last_lines()
+        return f"{who} {self._end()}{self._while()}"
 
     def _end(self) -> str:
         if self.exitcode is not None and self.exitcode < 0:
@@ -95,8 +116,7 @@ class WorkerDied(ParmagicError, RuntimeError):
     def _while(self) -> str:
         if self.item is None:
             return "" if self.doing == "ran" else f" while it {self.doing}"
-        named = f" ({self.item_repr})" if self.item_repr else ""
-        return f" while it {self.doing} item {self.item}{named}"
+        return f" while it {self.doing} item {self.item}"
 
     def _last_lines(self) -> str:
         lines = self.output.splitlines()[-_LAST_LINES:]

@@ -15,6 +15,12 @@ from itertools import islice
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any, NamedTuple
 
+# Those that call the user's function: where it cannot be called so, or is one of C, they are the
+# last that a traceback knows.
+_CALLERS = {
+    f"parmagic.worker.{name}"
+    for name in ("async_items", "cancel", "function", "items", "random_numbers")
+}
 # Of a RecursionError's thousand frames: how it was entered, and where it ended.
 FIRST_FRAMES = 20
 LAST_FRAMES = 80
@@ -50,13 +56,15 @@ class Frame(NamedTuple):
 def frames_of(traceback: TracebackType | None) -> tuple[Frame, ...]:
     """Return the frames of ``traceback`` without parmagic's own at its beginning and end.
 
-    Those are kept only if there are no others, so that a mistake of ours can be found. Of many
-    frames the first and the last are returned.
+    Those are kept only if there are no others and the last does not call the user's function, so
+    that a mistake of ours can be found. Of many frames the first and the last are returned.
     """
     links = _links(traceback)
     foreign = [number for number, link in enumerate(links) if not _is_ours(link)]
     if foreign:
         links = links[foreign[0] : foreign[-1] + 1]
+    elif links and _module(links[-1]) in _CALLERS:
+        links = []
     if len(links) > FIRST_FRAMES + LAST_FRAMES:
         links = links[:FIRST_FRAMES] + links[-LAST_FRAMES:]
     return tuple(_frame(link) for link in links)
@@ -82,8 +90,12 @@ def _links(traceback: TracebackType | None) -> list[TracebackType]:
 
 
 def _is_ours(link: TracebackType) -> bool:
+    return f"{_module(link)}.".startswith("parmagic.")
+
+
+def _module(link: TracebackType) -> str:
     name = link.tb_frame.f_globals.get("__name__")
-    return isinstance(name, str) and f"{name}.".startswith("parmagic.")
+    return name if isinstance(name, str) else ""
 
 
 def _frame(link: TracebackType) -> Frame:

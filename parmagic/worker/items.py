@@ -176,6 +176,7 @@ class ItemRun:
 def pack_late(error: BaseException) -> Failure:
     """Pack ``error``; what that needs is imported by the first failure."""
     # A worker starts 2 ms sooner without.
+    from parmagic.worker.debugger import without_quit
     from parmagic.worker.failure import pack
 
-    return pack(error)
+    return pack(without_quit(error))

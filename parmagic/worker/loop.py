@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from parmagic.worker import capture, substitutes
+from parmagic.worker import capture, debugger, substitutes
 from parmagic.worker.arrival import Arrival, arrive
 from parmagic.worker.blackbox import BlackBox
 from parmagic.worker.board import CHUNK, ITEM, LOADING, NOTHING, RECEIVING, SENDING, Board
@@ -127,6 +127,7 @@ class Worker:
         self._cancellation.install()
         self._capture.install()
         send_warnings()
+        debugger.install()
         substitutes.install(on_pyplot=self._watch_figures)
         self._black_box.install()
         failure = None if initializer is None else self._initialize(initializer)
@@ -213,6 +214,7 @@ class Worker:
         self._job = run.job
         self._walked = walk
         self._capture.begin(run.job, bounded=load.bounded, by_task=load.is_async)
+        self._black_box.begin()
         self._cells[CHUNK] = run.serial
         with suppress(Cancelled):
             self._walk(walk, run, function, arrival)

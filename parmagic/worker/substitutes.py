@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 from parmagic.worker import display, settings
 from parmagic.worker.hooks import ImportHooks
@@ -20,6 +21,7 @@ def install(*, on_pyplot: Callable[[], None]) -> None:
     vars(builtins)["display"] = display.display
     hooks = {
         "IPython.core.display_functions": _replace_display,
+        "tqdm.std": _lock_threads_only,
         "tqdm.notebook": _replace_bars,
         "numpy": settings.apply_to,
         "pandas": settings.apply_to,
@@ -56,3 +58,20 @@ def _replace_bars(module: ModuleType) -> None:
 
     for name, plain in _BARS.items():
         setattr(module, name, getattr(std, plain))
+
+
+def _lock_threads_only(module: ModuleType) -> None:
+    # The bars of a process lock those of others out. Here nobody else has them, and the
+    # semaphore of a worker that is killed in the end would be reported as leaked.
+    default: Any = module.TqdmDefaultWriteLock
+
+    class ThreadLock(default):  # type: ignore[misc]  # it has no type hints
+        def __init__(self) -> None:
+            self.locks = [self.th_lock]
+
+        @property
+        def mp_lock(self) -> object:  # of who starts processes here, such as process_map
+            default.create_mp_lock()
+            return default.mp_lock
+
+    module.tqdm.set_lock(ThreadLock())

@@ -345,3 +345,17 @@ def test_a_group_of_exceptions_is_shown_with_the_users_lines_only(
     assert 'raise ExceptionGroup("several"' in shown
     assert "magic.py" not in shown
     assert "job.py" not in shown
+
+
+def test_a_breakpoint_in_an_item_says_where_it_works(kernel: Kernel) -> None:
+    cell = kernel.run("%%parmap x in range(2)\ny = x\nbreakpoint()")
+    assert "no keyboard" in cell.error
+    assert "--serial" in cell.error
+    assert "(3, 'breakpoint()')" in str(frames(cell, "Context"))
+
+
+def test_a_forgotten_star_is_named(kernel: Kernel) -> None:
+    cell = kernel.run("%%parmap zip([1, 2], [3, 4])\ndef add(x, y): return x + y")
+    assert "missing 1 required positional argument: 'y'" in cell.error
+    assert "with --star (star=True) it is called as add(*item)" in cell.traceback
+    assert shows_only_the_users(cell)

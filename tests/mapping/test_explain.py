@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 import zoo
@@ -392,6 +393,7 @@ def test_a_length_that_raises_is_none() -> None:
         (("a", "b"), 2, "tuple", "'a'"),
         ({"a": 1}, 1, "dict", "'a'"),
         (np.arange(3.0), 3, "ndarray", None),
+        (pd.DataFrame({"a": [1, 2, 3]}), 1, "DataFrame", ""),
         (OrderedDict(a=1), 1, "OrderedDict", ""),
         (itertools.count(), None, "count", ""),
         (map(abs, [1]), None, "map", ""),

@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 import pytest
+import zoo
 from support import Gate, alive, wait_until
 
 import parmagic
@@ -51,6 +52,14 @@ def test_several_can_be_waited_for() -> None:
     done, _ = concurrent.futures.wait(jobs, 10)
     assert done == set(jobs)
     assert [job.result() for job in jobs] == [[x * n for x in range(10)] for n in range(5)]
+
+
+@pytest.mark.parametrize("serial", [False, True])
+def test_in_the_end_there_are_as_many_items_as_came(serial: bool) -> None:
+    parmagic.map(abs, zoo.SaysFifty(), serial=serial)
+    job = parmagic.jobs[-1]
+    report = job.report()
+    assert (job.pending, report.items, report.done, report.pending) == ([], 3, 3, 0)
 
 
 def test_it_can_be_awaited() -> None:

@@ -149,6 +149,156 @@ def fn(x):
 """,
 }
 
+# Classes with ``__slots__``: what ``fn`` returns of them.
+SLOTS = {
+    "dataclass": """
+from dataclasses import dataclass
+@dataclass(slots=True)
+class Own:
+    x: int = 0
+    y: str = "y"
+fn = Own
+""",
+    "frozen dataclass": """
+from dataclasses import dataclass
+@dataclass(frozen=True, slots=True)
+class Own:
+    x: int = 0
+fn = Own
+""",
+    "weak references": """
+from dataclasses import dataclass
+import weakref
+@dataclass(slots=True, weakref_slot=True)
+class Own:
+    x: int
+def fn(x):
+    own = Own(x)
+    assert weakref.ref(own)() is own
+    return own
+""",
+    "dataclass of a dataclass": """
+from dataclasses import dataclass
+@dataclass(slots=True)
+class Base:
+    x: int
+@dataclass(slots=True)
+class Own(Base):
+    y: int = 1
+fn = Own
+""",
+    "text": """
+class Own:
+    __slots__ = "x"
+    def __init__(self, x):
+        self.x = x
+    def __eq__(self, other):
+        return type(self) is type(other) and self.x == other.x
+fn = Own
+""",
+    "private text": """
+class Own:
+    __slots__ = "__x"
+    def __init__(self, x):
+        self.__x = x
+    def __eq__(self, other):
+        return type(self) is type(other) and self.__x == other.__x
+fn = Own
+""",
+    "list": """
+class Own:
+    __slots__ = ["x", "__private", "unset"]
+    def __init__(self, x):
+        self.x = self.__private = x
+    def __eq__(self, other):
+        return type(self) is type(other) and self.__private == other.x
+fn = Own
+""",
+    "dict": """
+class Own:
+    __slots__ = {"x": "what it is"}
+    def __init__(self, x):
+        self.x = x
+    def __eq__(self, other):
+        return self.__slots__ == other.__slots__ == {"x": "what it is"} and self.x == other.x
+fn = Own
+""",
+    "a dict beside them": """
+class Own:
+    __slots__ = ("x", "__dict__")
+    def __init__(self, x):
+        self.x, self.y = x, 2 * x
+    def __eq__(self, other):
+        return (self.x, vars(self)) == (other.x, vars(other))
+fn = Own
+""",
+    "base and derived": """
+class Base:
+    __slots__ = ("x",)
+class Own(Base):
+    __slots__ = ("y",)
+    def __init__(self, x):
+        self.x, self.y = x, 2 * x
+    def __eq__(self, other):
+        return (self.x, self.y) == (other.x, other.y)
+fn = Own
+""",
+    "none of its own": """
+class Base:
+    __slots__ = ("x",)
+    def __init__(self, x):
+        self.x = x
+    def __eq__(self, other):
+        return type(self) is type(other) and self.x == other.x
+class Own(Base):
+    __slots__ = ()
+fn = Own
+""",
+    "generic and abstract": """
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+T = TypeVar("T")
+class Base(ABC, Generic[T]):
+    __slots__ = ()
+    @abstractmethod
+    def get(self): ...
+class Own(Base[T]):
+    __slots__ = ("x",)
+    def __init__(self, x):
+        self.x = x
+    def get(self):
+        return self.x
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get() == other.get()
+def fn(x):
+    return Own[int](x)
+""",
+    "a subclass with a dict": """
+class Base:
+    __slots__ = ("x",)
+class Own(Base):
+    def __init__(self, x):
+        self.x, self.y = x, 2 * x
+    def __eq__(self, other):
+        return (self.x, self.y) == (other.x, other.y)
+fn = Own
+""",
+}
+KINDS |= {f"slots: {kind}": cell for kind, cell in SLOTS.items()}
+
+
+@pytest.mark.parametrize("cell", SLOTS.values(), ids=SLOTS)
+def test_slots_are_the_same_in_the_workers(cell: str, notebook: Notebook) -> None:
+    notebook.run(cell)
+    fn = notebook["fn"]
+
+    def shape(x: int) -> list[tuple[object, bool]]:
+        own = type(fn(x))
+        slots = [vars(kind).get("__slots__") for kind in own.__mro__]
+        return [(each, hasattr(fn(x), "__dict__")) for each in slots]
+
+    assert parmagic.map(shape, range(2)) == [shape(0), shape(1)]
+
 
 @pytest.mark.parametrize("cell", KINDS.values(), ids=KINDS)
 def test_what_a_notebook_defines_goes_there_and_back(cell: str, notebook: Notebook) -> None:

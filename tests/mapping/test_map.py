@@ -321,6 +321,7 @@ def test_an_item_that_cannot_travel_is_named_and_the_others_run(
 
 
 ODD_RESULTS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "an open file": (Path(__file__).open, PayloadError, "it is an open file"),
     "cannot be pickled": (threading.Lock, PayloadError, "cannot send the result of item 3 back"),
     "refuses to be": (lambda: Odd("here"), PayloadError, "cannot send the result of item 3 back"),
     "cannot be unpickled": (lambda: Odd("there"), ValueError, "cannot arrive"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +283,40 @@ def test_other_functions_are_other_items(notebook: Notebook) -> None:
     notebook.run("fs = [lambda x=x: 200 for x in (1, 2)] + [None]")
     with pytest.raises(ResumeError, match="the items differ"):
         parmagic.map(lambda f: f and f(), notebook["fs"], resume=True)
+
+
+# An iterable that raises.
+
+
+def broken(*items: int) -> Iterator[int]:
+    yield from items
+    raise LookupError("no more")
+
+
+@pytest.mark.parametrize("how", [{}, {"chunksize": 1}, {"serial": True}], ids=str)
+@pytest.mark.parametrize("return_exceptions", [False, True])
+def test_what_an_iterable_gave_before_its_error_is_run_and_kept(
+    how: dict[str, Any], return_exceptions: bool
+) -> None:
+    options = {"return_exceptions": return_exceptions, **how}
+    with pytest.raises(LookupError, match="no more") as raised:
+        parmagic.map(abs, broken(-1, -2), **options)
+    assert raised.value.__notes__ == [
+        "2 results kept in parmagic.jobs[-1]. resume=True runs the rest."
+    ]
+    assert parmagic.jobs[-1].values == {0: 1, 1: 2}
+    assert parmagic.map(abs, (n for n in (-1, -2, -3)), resume=True, **options) == [1, 2, 3]
+    assert parmagic.jobs[-1].report().kept == 2
+
+
+def test_an_item_that_failed_before_the_iterable_did_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        parmagic.map(lambda n: 1 // n, broken(0))
+    with pytest.raises(LookupError):
+        parmagic.map(lambda n: 1 // n, broken(0), return_exceptions=True)
+
+
+def test_of_an_iterable_that_gives_nothing_nothing_is_kept() -> None:
+    with pytest.raises(LookupError) as raised:
+        parmagic.map(abs, broken())
+    assert not hasattr(raised.value, "__notes__")

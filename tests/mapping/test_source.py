@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import zoo
 
 from parmagic.mapping import source
 from parmagic.mapping.source import SlicedSource, source_of
@@ -33,7 +34,7 @@ ITERABLES: dict[str, tuple[Callable[[], Any], bool, bool]] = {
     "items": (lambda: dict.fromkeys("abcdefg").items(), False, True),
     "deque": (lambda: deque(range(7)), False, True),
     "series": (lambda: pd.Series(range(7)), False, True),
-    "columns": (lambda: pd.DataFrame({name: [1] for name in "abcdefg"}), False, True),
+    "columns": (lambda: pd.DataFrame({name: [1] * 50 for name in "abcdefg"}), False, True),
     "generator": (lambda: (n for n in range(7)), False, False),
     "zip": (lambda: zip(range(7), "abcdefg", strict=True), False, False),
     "old style": (OldStyle, False, False),
@@ -61,7 +62,18 @@ def test_each_item_is_taken_once_and_in_order(
 def test_what_can_be_sliced_is(make: Callable[[], Any], sliced: bool, sized: bool) -> None:
     cutting = source_of(make())
     assert isinstance(cutting, SlicedSource) == sliced
-    assert cutting.length == (len(make()) if sized else None)
+    assert cutting.length == (len(list(make())) if sized else None)
+
+
+@pytest.mark.parametrize(("items", "said"), [(zoo.SaysFifty(), 50), (iter(range(3)), None)])
+def test_in_the_end_the_length_is_the_number_of_items(
+    items: Iterable[int], said: int | None
+) -> None:
+    cutting = source_of(items)
+    cutting.take(3)
+    assert cutting.length == said
+    cutting.take(1)
+    assert cutting.length == 3
 
 
 def test_a_slice_of_a_range_is_a_range() -> None:

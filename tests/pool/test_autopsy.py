@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,9 +29,9 @@ def fault() -> None:
     ctypes.string_at(0)
 
 
-def died(fn: Callable[..., Any], **options: Any) -> WorkerDied:
+def died(fn: Callable[..., Any], items: Any = range(6), **options: Any) -> WorkerDied:
     with pytest.raises(WorkerDied) as raised:
-        parmagic.map(fn, range(6), **options)
+        parmagic.map(fn, items, **options)
     return raised.value
 
 
@@ -40,6 +41,21 @@ def test_its_item_is_named_with_what_it_printed_last(chunksize: int) -> None:
     assert (error.item, error.item_repr, error.exitcode) == (3, "3", -signal.SIGSEGV)
     assert error.output == "item 3\nlast words of 3\n"
     assert str(error).splitlines()[1:] == ["It printed last:", "    item 3", "    last words of 3"]
+
+
+def test_what_an_earlier_job_printed_are_not_its_last_words() -> None:
+    parmagic.map(print, ["the first job"], workers=1)
+    assert died(lambda item: fault(), [1], workers=1).output == ""
+
+
+def test_what_an_earlier_try_printed_are_not_its_last_words(tmp_path: Path) -> None:
+    def fall_again(item: int) -> None:
+        if (tmp_path / "tried").exists():
+            fault()
+        (tmp_path / "tried").touch()
+        raise ValueError(print("the first try"))
+
+    assert died(fall_again, [1], workers=1, retries=1).output == ""
 
 
 def test_a_fault_in_c_has_the_traceback_of_the_python_code_that_led_there() -> None:

@@ -589,7 +589,12 @@ def report(name, before):
     print(name, time.monotonic() - before < 3, flush=True)
 
 pool = parmagic.Pool(2)
-for call in (lambda: pool.map(gate.enter, "abcd", 1), lambda: pool.apply(gate.enter, ("e",))):
+calls = [
+    lambda: pool.map(gate.enter, "abcd", 1),
+    lambda: pool.map(gate.enter, "jkl", 1),  # all of it is sent, and one waits
+    lambda: pool.apply(gate.enter, ("e",)),
+]
+for call in calls:
     try:
         pool.apply(abs, [-1])
         print("running", flush=True)
@@ -615,10 +620,10 @@ except KeyboardInterrupt:
 
 def test_an_interrupt_frees_the_workers(script: Callable[..., Script], gate: Gate) -> None:
     program = script(INTERRUPTED, gate.folder)
-    for entered, name in ((2, "pool"), (3, "pool"), (5, "executor")):
+    for entered, name in ((2, "pool"), (4, "pool"), (5, "pool"), (7, "executor")):
         assert program.line() == "running"
         gate.wait_for(entered)
         program.interrupt()
         assert program.line() == f"{name} True"
     assert program.end() == (0, "", "")
-    assert len(gate.names) == 5
+    assert len(gate.names) == 7

@@ -31,6 +31,14 @@ def test_the_next_item_begins_anew(box: BlackBox) -> None:
     assert (box.read(3).output, box.read(4).output) == ("", "short")
 
 
+def test_the_same_number_in_another_chunk_is_another_item(box: BlackBox) -> None:
+    box.note(3, "of an earlier job")
+    box.begin()
+    assert box.read(3).output == ""
+    box.note(3, "short")
+    assert box.read(3).output == "short"
+
+
 @pytest.mark.parametrize("length", [1, 7, 4095, 4096, 4097, 10_000])
 def test_of_much_text_the_end_is_kept(box: BlackBox, length: int) -> None:
     written = ""

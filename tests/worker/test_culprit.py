@@ -27,11 +27,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import pytest
 
 from parmagic.worker import search
+from parmagic.worker.by_value import dumps
 from parmagic.worker.cancel import Cancelled
 from parmagic.worker.culprit import blame_function, blame_value
 from parmagic.worker.errors import PayloadError
@@ -46,7 +46,7 @@ def cell(source: str, **names: Any) -> dict[str, Any]:
 
 def refusal(value: object) -> BaseException:
     try:
-        cloudpickle.dumps(value)
+        dumps(value)
     except BaseException as error:
         return error
     pytest.fail("this can be pickled")
@@ -181,6 +181,7 @@ HOSTILE: list[tuple[Make, str, tuple[str, str]]] = [
     (lambda s: s.enter_context(socket.socket()), "a socket.socket", CONNECTION),
     (lambda s: ssl.create_default_context(), "a ssl.SSLContext", CONNECTION),
     (lambda s: opened(s, "w"), "an open file (_io.TextIOWrapper)", FILE),
+    (lambda s: opened(s, "r"), "an open file (_io.TextIOWrapper)", FILE),
     (lambda s: opened(s, "rb"), "an open file (_io.BufferedReader)", FILE),
     (temporary, "an open file (tempfile._TemporaryFileWrapper)", FILE),
     (memory_map, "an open file (mmap.mmap)", FILE),

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,3 +174,25 @@ def test_a_bar_captured_from_the_notebook_is_text_too(same_worker: OneWorker) ->
     ran = same_worker.run(lambda x: list(tqdm(range(3))))
     assert ran.values == [[0, 1, 2]]
     assert "3/3" in ran.text("stderr")
+
+
+def semaphores_of_a_bar(x: int) -> list[str]:
+    from tqdm.auto import tqdm
+
+    list(tqdm(range(3)))
+    return re.findall("/dev/shm/sem.*", Path("/proc/self/maps").read_text())
+
+
+def map_with_processes_of_its_own(x: int) -> list[int]:
+    from tqdm.contrib.concurrent import process_map
+
+    mapped: list[int] = process_map(abs, [-1, -2], max_workers=1)
+    return mapped
+
+
+def test_a_bar_makes_no_semaphore_that_a_killed_worker_would_leave(worker: OneWorker) -> None:
+    assert worker.run(semaphores_of_a_bar).values == [[]]
+
+
+def test_processes_that_an_item_starts_have_a_lock_for_their_bars(worker: OneWorker) -> None:
+    assert worker.run(map_with_processes_of_its_own).values == [[1, 2]]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from collections.abc import Callable
+from copy import copy
 
 import pytest
 import zoo
@@ -51,17 +53,25 @@ def test_the_end_of_a_worker_is_explained(exitcode: int | None, text: str) -> No
     assert message.count(".") == 1 + text.count(". ")
 
 
+def test_in_a_list_a_dead_worker_is_one_short_line() -> None:
+    died = WorkerDied(2, -11, 1, "path = 'big.tif'", output="one line\n" * 100)
+    assert repr([died]) == ("[WorkerDied('worker 2 was killed by signal 11 while it ran item 1')]")
+
+
 def test_an_item_without_text_is_named_by_its_index() -> None:
     assert "while it ran item 0. " in str(WorkerDied(worker=1, exitcode=-9, item=0))
 
 
 @pytest.mark.parametrize("error", OURS, ids=repr)
-def test_our_errors_survive_pickling(error: ParmagicError) -> None:
+@pytest.mark.parametrize("again", [lambda error: pickle.loads(pickle.dumps(error)), copy])
+def test_our_errors_survive_pickling_and_copying(
+    error: ParmagicError, again: Callable[[ParmagicError], ParmagicError]
+) -> None:
     error.add_note("in item 3")
-    copy = pickle.loads(pickle.dumps(error))
-    assert type(copy) is type(error)
-    assert str(copy) == str(error)
-    assert vars(copy) == vars(error)
+    other = again(error)
+    assert type(other) is type(error)
+    assert (str(other), repr(other)) == (str(error), repr(error))
+    assert vars(other) == vars(error)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sized
 from itertools import islice
 from typing import Any, NamedTuple
 
+from parmagic.mapping.source import length_of
 from parmagic.report.units import count
 from parmagic.worker.text import safe_repr, safe_str, type_name
 
@@ -61,21 +62,14 @@ def _described(items: Any) -> str:
     if iterator is items or not isinstance(items, Sized):
         return f"a {type_name(items)}, whose items are made as they are needed"
     shown = list(islice(_shown(iterator), _SHOWN))
-    length = _length(items)
+    length = length_of(items)
     if length is None:
         return f"items: {', '.join(shown)}, …"
     if len(shown) < min(length, _SHOWN):
-        length = len(shown)  # such as a frame, whose length is that of its columns
+        length = len(shown)  # its len() is that of something else
     more = ", …" if length > len(shown) else ""
     first = f": {', '.join(shown)}{more}" if shown else ""
     return f"{count(length, 'item')}{first}"
-
-
-def _length(items: Sized) -> int | None:
-    try:
-        return len(items)
-    except OverflowError:  # range(10**30)
-        return None
 
 
 def _shown(iterator: Iterator[Any]) -> Iterator[str]:
