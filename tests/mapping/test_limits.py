@@ -182,6 +182,7 @@ def test_items_that_do_not_fit_beside_each_other_do_not_run_so_once_that_is_know
     default_pool(3)
     parmagic.map(abs, range(9))
     limited = Job(occupy, range(12), Options(memory_limit=300 * MEGABYTE)).run()
-    assert most_at_once(sorted(limited)[3:]) <= 2
-    alone = Job(occupy, range(9), Options(memory_limit=MEGABYTE)).run()
-    assert most_at_once(sorted(alone)[3:]) == 1
+    # On a busy machine each worker may have another one before the first is heard of.
+    assert most_at_once(sorted(limited)[6:]) <= 2
+    alone = Job(occupy, range(12), Options(memory_limit=MEGABYTE)).run()
+    assert most_at_once(sorted(alone)[6:]) == 1
