@@ -71,8 +71,8 @@ def main(channel: Channel, board: Board, black_box: BlackBox, initializer: bytes
     pid = os.getpid()
     try:
         Worker(channel, board, black_box).serve(initializer)
-    except (EOFError, ConnectionError):
-        pass  # the kernel is gone
+    except (EOFError, OSError):
+        pass  # the kernel is gone, or an item has taken or closed all descriptors
     except MemoryError:
         os._exit(1)  # there is none left to say so; the kernel will
     except ValueError:  # a fork that an item made has come out of the item
