@@ -31,6 +31,7 @@ def plan_loop(cell: ast.Module, shared: Container[str] = ()) -> Plan:
     clauses = Clauses([ast.comprehension(loop.target, loop.iter, [], 0)])
     body, effects = _take_effects(loop, str(clauses), shared)
     _check_after(after, binds(loop.target, *body))
+    after, last = _cut_last(after)
     return Plan(
         before=ast.Module(before, []),
         items=ast.Expression(clauses.items),
@@ -40,6 +41,7 @@ def plan_loop(cell: ast.Module, shared: Container[str] = ()) -> Plan:
         replay=define_replay(effects, loop.lineno),
         changes=tuple(dict.fromkeys(effect.name for effect in effects)),
         after=ast.Module(after, []),
+        last=last,
     )
 
 
@@ -55,6 +57,14 @@ def _cut(statements: list[ast.stmt]) -> tuple[list[ast.stmt], ast.For, list[ast.
         )
     place = statements.index(loops[0])
     return statements[:place], loops[0], statements[place + 1 :]
+
+
+def _cut_last(after: list[ast.stmt]) -> tuple[list[ast.stmt], ast.Expression | None]:
+    """Cut off the expression that the cell ends with: a notebook shows its value."""
+    match after:
+        case [*others, ast.Expr(value=value)]:
+            return others, ast.Expression(value)
+    return after, None
 
 
 def _take_effects(

@@ -218,11 +218,13 @@ def _check_background(asked: Line, plan: Plan) -> None:
         )
 
 
-def _replay(plan: Plan, source: Source, results: Results[Any]) -> None:
+def _replay(plan: Plan, source: Source, results: Results[Any]) -> Any:
+    """Do what the items did, and what stands below the loop; return the value of the cell."""
     assert plan.replay is not None
     source.define(plan.replay, REPLAY)(results)
     if plan.after is not None:
         source.execute(plan.after)
+    return None if plan.last is None else source.evaluate(plan.last)
 
 
 def _is_shared(value: object) -> bool:

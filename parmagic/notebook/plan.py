@@ -40,6 +40,8 @@ class Plan:
         The notebook's names that `replay` changes. They have to exist before the items are run.
     after
         Loops without a header: the statements below the loop.
+    last
+        Loops without a header: the expression that the cell ends with, whose value is the cell's.
     """
 
     before: ast.Module | None
@@ -53,9 +55,10 @@ class Plan:
     replay: ast.Module | None = None
     changes: tuple[str, ...] = ()
     after: ast.Module | None = None
+    last: ast.Expression | None = None
 
     @property
     def trees(self) -> list[ast.Module | ast.Expression]:
         """The trees that are there, in the order in which they are run."""
-        trees = [self.before, self.items, self.function, self.replay, self.after]
+        trees = [self.before, self.items, self.function, self.replay, self.after, self.last]
         return [tree for tree in trees if tree is not None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 from kernels import Kernel
 from support import Gate, wait_until
@@ -150,6 +152,31 @@ def test_every_form_binds_the_same_list(kernel: Kernel, form: str) -> None:
 )
 def test_a_line_sees_the_variables_of_its_place(kernel: Kernel, cell: str, shown: str) -> None:
     assert kernel.run(cell).result["text/plain"] == shown
+
+
+LOOP = "%%parmap\nys = []\nfor x in range(4):\n    ys.append(x)\n"
+
+
+@pytest.mark.parametrize("last", ["ys", "z = 2\nys[:z]", "(\n    ys\n)  # done", "print(); ys"])
+def test_a_cell_with_a_loop_shows_its_last_expression(kernel: Kernel, last: str) -> None:
+    cell = kernel.run(LOOP + last)
+    assert cell.result["text/plain"] == ("[0, 1]" if "z" in last else "[0, 1, 2, 3]")
+    assert kernel.value("_ is Out[len(In) - 1] and list(_)") == ast.literal_eval(
+        cell.result["text/plain"]
+    )
+
+
+@pytest.mark.parametrize("last", ["ys;", "None", "z = ys", "print(ys)"])
+def test_a_cell_with_a_loop_has_no_result_where_the_loop_alone_has_none(
+    kernel: Kernel, last: str
+) -> None:
+    assert kernel.run(LOOP + last).result == {}
+
+
+def test_an_error_in_the_last_expression_has_its_line(kernel: Kernel) -> None:
+    cell = kernel.run(LOOP + "\n\nys[9]")
+    assert cell.error == "IndexError: list index out of range"
+    assert "----> 7 ys[9]" in cell.traceback
 
 
 def test_a_map_can_use_the_results_of_the_one_before(kernel: Kernel) -> None:

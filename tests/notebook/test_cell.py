@@ -61,7 +61,7 @@ def define(tree: ast.Module, name: str, namespace: dict) -> FunctionType:
     return scope[name]
 
 
-def run(plan: Plan, namespace: dict) -> list:
+def run(plan: Plan, namespace: dict) -> object:
     """Do what the magic does, one item after the other, with a copy of all that is sent."""
     if plan.before:
         exec(compile(plan.before, "<cell>", "exec"), namespace)
@@ -74,6 +74,8 @@ def run(plan: Plan, namespace: dict) -> list:
         define(plan.replay, REPLAY, namespace)(results)
     if plan.after:
         exec(compile(plan.after, "<cell>", "exec"), namespace)
+    if plan.last:
+        return eval(compile(plan.last, "<cell>", "eval"), namespace)
     return results
 
 
@@ -385,6 +387,18 @@ def test_the_comprehension_that_ends_a_cell_is_its_value():
     assert plan.target is None
     assert plan.has_value
     assert run(plan, notebook()) == [9, 3, 6]
+
+
+@pytest.mark.parametrize("above", ["", "\n", "\nz = 1\n"])
+def test_the_expression_that_ends_a_cell_is_its_value(above):
+    plan, namespace = plan_cell("", f"for x in xs:\n    out.append(x){above}\nout * 2"), notebook()
+    assert run(plan, namespace) == [3, 1, 2, 3, 1, 2]
+    assert namespace["out"] == [3, 1, 2]
+
+
+@pytest.mark.parametrize("end", ["", "\nz = out", "\nif out:\n    out"])
+def test_a_cell_that_ends_otherwise_has_no_value(end):
+    assert plan_cell("", f"for x in xs:\n    out.append(x){end}").last is None
 
 
 def test_the_results_of_the_last_comprehension_get_its_name():
@@ -779,6 +793,7 @@ RAISING = [
     ("", "for x in xs:\n    y = 1\n    nowhere.append(x)", 4),
     ("", "for x in xs:\n    y = 1\n    out[7:'a'] = [x]", 4),
     ("", "for x in xs:\n    out.append(x)\n\n1 / 0", 5),
+    ("", "for x in xs:\n    out.append(x)\n1 / 0\nz = 1", 4),
     ("", "k = 1\nzs = [\n    1 / 0\n    for x in xs]", 4),
     ("", "k = 1\nzs = [\n    x\n    for x in xs if 1 / 0]", 5),
 ]
