@@ -12,6 +12,7 @@ half is to repeat the statement with their values, in the order of the items.
 """
 
 import ast
+import copy
 from collections.abc import Container
 from typing import Any, NamedTuple
 
@@ -59,7 +60,7 @@ class Effects(ast.NodeTransformer):
         if isinstance(node, ast.stmt) and halves and self._is_understood(halves):
             self.found.append(Effect(halves.name, node, halves.rest))
             return _send(len(self.found) - 1, halves.operands, node)
-        return self.generic_visit(node)
+        return self.generic_visit(_with_own_lists(node))
 
     def _is_understood(self, halves: Halves) -> bool:
         notebook = halves.name not in self._own_names and halves.name not in self._shared
@@ -89,6 +90,14 @@ def define_replay(effects: list[Effect], line: int) -> ast.Module:
     for case, effect in zip(match.cases, effects, strict=False):
         case.body = [effect.repeat]
     return replay
+
+
+def _with_own_lists(node: ast.AST) -> ast.AST:
+    # The loop stays as the user wrote it: we still ask what it reads.
+    lists = {name: [*part] for name, part in ast.iter_fields(node) if isinstance(part, list)}
+    own = copy.copy(node)
+    vars(own).update(lists)
+    return own
 
 
 def _is_item(place: ast.AST) -> bool:

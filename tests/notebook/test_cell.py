@@ -323,6 +323,8 @@ CELLS = [
     ("for i in range(len(grid)):\n    grid[i][1] = i\nz = grid[2]", "i"),
     ("for i in range(len(out)):\n    out[i] = i", ""),
     ("for k in sorted(table):\n    table[k] = 1", ""),
+    ("for i in range(4):\n    grid[i] = grid[i] + [i]", "i"),
+    ("for i in range(len(words)):\n    w = words[i]\n    words[i] = w + words[i].upper()", "i w"),
     ("for i in range(4):\n    grid[i][:2] = [i, i]", "i"),
     ("for i in range(4):\n    grid[i][::2] = i, i", "i"),
     ("for x in xs:\n    seen.add(x % 2)", "x"),
@@ -606,15 +608,29 @@ CELLS_REFUSED = [
     (
         "for x in xs:\n    out.append(len(out))",
         "'out' is read on line 3 and updated on line 3",
-        "-> out",
+        "Run it as a plain loop",
     ),
-    ("for x in xs:\n    f = lambda: out\n    out.append(1)", "'out' is read on line 3", "-> out"),
+    ("for x in xs:\n    f = lambda: out\n    out.append(1)", "'out' is read on line 3", "plain"),
     (
         "for x in xs:\n    if x not in seen:\n        seen.add(x)",
         "'seen' is read on line 3",
         "seen.add(x)",
     ),
-    ("for x in xs:\n    table[x] = table.get(x, 0) + 1", "'table' is read on line 3", "-> parts"),
+    (
+        "for x in xs:\n    table[x] = table.get(x, 0) + 1",
+        "'table' is read on line 3",
+        "table = collections.Counter() and in it: table[x] += 1",
+    ),
+    (
+        "for i in ys:\n    grid[i] = grid[i] * 2",
+        "If no 'i' comes twice",
+        "End the cell with (i, grid[i] * 2): %%parmap i in ys -> parts",
+    ),
+    (
+        "for x in xs:\n    if x not in table:\n        table[x] = f(x)",
+        "If no 'x' comes twice",
+        "End the cell with (x, f(x)): %%parmap x in xs -> parts",
+    ),
     (
         "for x in xs:\n    try:\n        table[x] += 1\n    except KeyError:\n        table[x] = 1",
         "'try'",
@@ -651,6 +667,48 @@ CELLS_REFUSED = [
     ("for obj.x in xs: pass", "'obj.x' cannot be the name of an item", "%%parmap x in xs"),
     ("zs = [(y := x) for x in xs]", "'y :='", "%%parmap x in xs"),
 ]
+
+
+# header, and a cell in which items need each other's results
+CARRIED = [
+    ("", "for x in xs:\n    table[x] = table.get(x - 1, 0) + x"),
+    ("", "for x in xs:\n    table[x] = table[x - 1] + table[x]"),
+    ("", "for x in xs:\n    out.append(len(out))"),
+    ("", "for x in xs:\n    y = out[-1] + x\n    out.append(y)"),
+    ("", "for i in range(4):\n    grid[i] = grid[i - 1] + 1"),
+    ("", "for x in xs:\n    total += x * total"),
+    ("", "for x in xs:\n    if x not in out:\n        out.append(x)"),
+    ("", "for x in xs:\n    if x not in seen:\n        seen.add(x)\n        out.append(x)"),
+    ("x in xs", "table[x] = table.get(x - 1, 0) + x"),
+    ("x in xs", "y = out[-1] + x\nout.append(y)"),
+    ("x in xs", "total += x * total"),
+]
+
+
+@pytest.mark.parametrize(("header", "cell"), CARRIED)
+def test_where_items_need_each_other_no_rewriting_is_offered(header, cell):
+    message = refusal(plan_cell, header, cell)
+    assert "Run it as a plain loop" in message
+    assert "parts" not in message
+
+
+# Own elements of a range, and what is only nearly so.
+NOT_ALONE = [
+    "for i in [0, 0]:\n    grid[i] = grid[i] * 2",
+    "for i in range(-1, 3):\n    grid[i] = grid[i] * 2",
+    "for i in range(4):\n    i = 0\n    grid[i] = grid[i] * 2",
+    "for i in range(4):\n    for _ in xs:\n        grid[i] = grid[i] * 2",
+    "for i in range(4):\n    grid[i] = [i]\n    out.append(grid[i])",
+    "for i in range(4):\n    f = lambda: grid[i]\n    grid[i] = f()",
+    "for i in range(4):\n    grid[i] = grid[i] * 2\n    grid[i] = [1]",
+    "for i in range(4):\n    grid[i] = grid[i] * 2\n    grid[0].append(1)",
+    "for i in range(4):\n    if i:\n        grid[0] = []\n    grid[i] = grid[i] * 2",
+]
+
+
+@pytest.mark.parametrize("cell", NOT_ALONE)
+def test_an_element_that_others_may_touch_is_not_read(cell):
+    assert "'grid' is read on line" in refusal(plan_cell, "", cell)
 
 
 def refusal(plan, *arguments) -> str:
