@@ -16,6 +16,7 @@ from parmagic.notebook.body import (
 from parmagic.notebook.carry import check_carried_over, condition, counted, is_alone, reads
 from parmagic.notebook.change import Change, changes
 from parmagic.notebook.clauses import Clauses
+from parmagic.notebook.comprehension import refused
 from parmagic.notebook.effects import EFFECTS, Effect, Effects, define_replay, define_turn
 from parmagic.notebook.flow import unset_reads
 from parmagic.notebook.loss import instead
@@ -50,6 +51,8 @@ def plan_loop(cell: ast.Module, shared: Container[str] = ()) -> Plan:
 def _cut(statements: list[ast.stmt]) -> tuple[list[ast.stmt], ast.For, list[ast.stmt]]:
     """Cut a cell into what is above its loop, the loop, and what is below."""
     loops = [statement for statement in statements if isinstance(statement, ast.For)]
+    if not loops and (mistake := refused(statements)) is not None:
+        raise mistake
     if len(loops) != 1:
         found = f"The cell has {len(loops) or 'no'} loops at its top level"
         raise advice(

@@ -186,7 +186,7 @@ def first_line_of(cell: str) -> int:
 def _results_name(asked: Line, plan: Plan) -> str | None:
     if asked.name is not None and plan.replay is not None:
         raise UsageError(
-            f"this loop fills the notebook's own variables, so there is nothing to call"
+            f"this cell fills the notebook's own variables, so there is nothing to call"
             f" {asked.name!r}. Leave out '-> {asked.name}'"
         )
     if asked.name is not None and not plan.has_value and not asked.options.get("background"):

@@ -33,9 +33,9 @@ class Plan:
     target
         Cells that end with ``ys = [... for ...]``: the name that the results are bound to.
     replay
-        Loops without a header: binds a function called `REPLAY`, executed as `function` is, that
-        repeats in the kernel what the items did. It takes the results, in the order of the items;
-        a first part of them will do.
+        Cells without a header: binds a function called `REPLAY`, executed as `function` is, that
+        repeats in the kernel what the items did, or assigns the results to ``df["y"]``. It takes
+        the results, in the order of the items; of a loop, a first part of them will do.
     changes
         The notebook's names that `replay` changes. They have to exist before the items are run.
     after

@@ -182,6 +182,14 @@ def test_an_error_in_the_last_expression_has_its_line(kernel: Kernel) -> None:
     assert "----> 7 ys[9]" in cell.traceback
 
 
+def test_a_column_of_a_frame_takes_the_results(kernel: Kernel) -> None:
+    kernel.run("import pandas as pd\ndf = pd.DataFrame({'x': [1, 2]})")
+    cell = kernel.run("%%parmap\ndf['y'] = [x * x for x in df.x]")
+    assert cell.result == {}
+    assert "2 items" in cell.shown[0]["text/plain"]
+    assert kernel.value("list(df.y)") == [1, 4]
+
+
 def test_a_map_can_use_the_results_of_the_one_before(kernel: Kernel) -> None:
     kernel.run("%parmap x + 1 for x in range(3)")
     kernel.run("r = _")

@@ -315,6 +315,13 @@ CELLS = [
     ("zs = [(x, y) for x in xs for y in ys]", ""),
     ("zs = [a + str(b) for b, a in pairs]", ""),
     ("for x in xs:\n    pass\nzs = [x for x in ys]", ""),
+    ("table['zs'] = [double(x) for x in xs]", ""),
+    ("grid[0][:2] = [x for x in ys]", ""),
+    ("grid[0][2]: int = [x for x in ys]", "__annotations__"),
+    ("a, *b = [double(x) for x in xs]", ""),
+    ("zs = table['zs'] = [double(x) for x in xs]", ""),
+    ("out += [double(x) for x in xs]", ""),
+    ("import types\nconfig = types.SimpleNamespace()\nconfig.zs = [x for x in xs]", ""),
     ("for x in xs:\n    out.append(double(x))", "x"),
     ("out = []\nfor x in xs:\n    y = x * x\n    out.append(y)\nz = sum(out)", "x y"),
     ("for a, b in pairs:\n    table[a] = b", "a b"),
@@ -411,6 +418,16 @@ def test_the_first_results_can_be_replayed_alone():
     plan, namespace = plan_cell("", "for x in xs:\n    out.append(x)"), notebook()
     define(plan.replay, REPLAY, namespace)([[(0, 3)], [(0, 1)]])
     assert namespace["out"] == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [("table['zs'] = [1 for x in xs]", ("table",)), ("out += [1 for x in xs]", ("out",))],
+)
+def test_what_is_assigned_to_has_to_exist_first(cell, names):
+    plan = plan_cell("", cell)
+    assert plan.changes == names
+    assert plan.target is None
 
 
 def test_the_names_that_a_replay_changes_are_told():
@@ -591,7 +608,32 @@ CELLS_REFUSED = [
     ("while x: pass", "no loops", "ys = [f(x) for x in xs]"),
     ("for x in xs: pass\nfor y in ys: pass", "2 loops", "%%parmap x in xs"),
     ("if x:\n    for x in xs: pass", "no loops", "%%parmap x in xs"),
-    ("d = {x: f(x) for x in xs}", "no loops", "ys = [f(x) for x in xs]"),
+    (
+        "d = {x: f(x) for x in xs}",
+        "The dict comprehension on line 2",
+        "results = %parmap (x, f(x)) for x in xs and afterwards: d = dict(results)",
+    ),
+    (
+        "k = 1\n{f(x) for x in xs if x}",
+        "The set comprehension on line 3",
+        "results = %parmap f(x) for x in xs if x and afterwards: set(results)",
+    ),
+    (
+        "total = sum(f(x) for x in xs)",
+        "The generator expression on line 2",
+        "results = %parmap f(x) for x in xs and afterwards: total = sum(results)",
+    ),
+    (
+        "zs = sorted([f(x) for x in xs], key=len)",
+        "The list comprehension on line 2 cannot",
+        "results = %parmap f(x) for x in xs and afterwards: zs = sorted(results, key=len)",
+    ),
+    (
+        "zs = [f(x) for x in xs]\nprint(zs)",
+        "The list comprehension on line 2 is not the last statement",
+        "Write in a cell below: print(zs) or in its place: zs = %parmap f(x) for x in xs",
+    ),
+    ("f = lambda: [x for x in xs]", "no loops", "ys = [f(x) for x in xs]"),
     ("for x in xs: pass\nelse:\n    y = 1", "'else' after the loop (line 4)", "y = 1"),
     ("for x in xs:\n    if x: break", "'break' on line 3", "-> results"),
     ("for x in xs:\n    return x", "'return' on line 3", "End the cell with: x"),
@@ -853,6 +895,7 @@ RAISING = [
     ("", "for x in xs:\n    out.append(x)\n\n1 / 0", 5),
     ("", "for x in xs:\n    out.append(x)\n1 / 0\nz = 1", 4),
     ("", "k = 1\nzs = [\n    1 / 0\n    for x in xs]", 4),
+    ("", "k = 1\n\nout[7:'a'] = [x for x in xs]", 4),
     ("", "k = 1\nzs = [\n    x\n    for x in xs if 1 / 0]", 5),
 ]
 
