@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from IPython.core.error import UsageError
 
+from parmagic.backends.use import workforce_in_use
 from parmagic.checkpoint.checkpoint import CheckpointError
 from parmagic.mapping.explain import Explained, explained
 from parmagic.mapping.job import Advice, Job
@@ -22,11 +23,13 @@ from parmagic.notebook.background import start_in_background
 from parmagic.notebook.cell import FUNCTION, REPLAY, Plan, plan_cell, plan_line
 from parmagic.notebook.choose import surface_for
 from parmagic.notebook.defaults import Defaults
+from parmagic.notebook.escape import escape_in
 from parmagic.notebook.options import Line
 from parmagic.notebook.origins import Origins
 from parmagic.notebook.progress import Progress
 from parmagic.notebook.source import Source
 from parmagic.notebook.start_up import explain_start_up
+from parmagic.pool.payload import Way
 from parmagic.pool.share import is_written_by_all
 from parmagic.worker.errors import BackendError
 
@@ -73,6 +76,7 @@ class Parmap:
             filename=source.filename,
             shared={name for name, value in self._shell.user_ns.items() if _is_shared(value)},
         )
+        _check_escapes(asked, plan)
         _check_star(asked, plan)
         _check_background(asked, plan)
         name = _results_name(asked, plan)
@@ -195,6 +199,20 @@ def _results_name(asked: Line, plan: Plan) -> str | None:
             " End it with the value of an item"
         )
     return asked.name if asked.name is not None else plan.target
+
+
+def _check_escapes(asked: Line, plan: Plan) -> None:
+    mistake = escape_in(plan)
+    if mistake is not None and not _runs_here(asked):
+        raise mistake
+
+
+def _runs_here(asked: Line) -> bool:
+    """Tell whether the items run in the kernel, where IPython is."""
+    if asked.options.get("serial"):
+        return True
+    workforce = workforce_in_use(asked.options.get("on"))
+    return workforce is not None and workforce.way is Way.DIRECT
 
 
 def _check_star(asked: Line, plan: Plan) -> None:

@@ -302,6 +302,58 @@ def test_reloading_changes_nothing(kernel: Kernel) -> None:
     assert kernel.completions("%parpool --s") == ["--stop"]
 
 
+# What only IPython understands, where workers would run it: what is named, and what to write.
+ESCAPES = {
+    "a command": (
+        "x in [1]\nx\n!ls -l",
+        "'!ls -l' on line 3",
+        "subprocess.run('ls -l', shell=True)",
+    ),
+    "a command's output": (
+        "x in [1]\nif x:\n    y = !echo {x}",
+        "'!echo {x}' on line 3",
+        "subprocess.getoutput(f'echo {x}').splitlines()",
+    ),
+    "a magic": ("x in [1]\n%matplotlib inline", "'%matplotlib inline' on line 2", "Move it out"),
+    "a timer": ("x in [1]\n%time abs(x)", "'%time abs(x)' on line 2", "abs(x)"),
+    "a cell magic": ("x in [1]\n%%time\nx", "'%%time' on line 2", "above %%parmap"),
+    "a question": ("x in [1]\nx?", "'x?' on line 2", "Move it out of the body"),
+    "a nested line": (
+        "x in [1]\n\nys = %parmap y for y in [x]",
+        "'%parmap y for y in [x]' on line 3",
+        "parmagic.map(f, xs)",
+    ),
+    "one in a loop": ("\nfor x in [1]:\n    !ls", "'!ls' on line 3", "subprocess.run('ls'"),
+    "one in the function": ("[1]\ndef f(x):\n    !ls", "'!ls' on line 3", "subprocess.run('ls'"),
+}
+
+
+@pytest.mark.parametrize("kind", ESCAPES)
+def test_what_only_ipython_understands_is_named_as_it_was_written(
+    kernel: Kernel, kind: str
+) -> None:
+    code, what, instead = ESCAPES[kind]
+    cell = kernel.run(f"%%parmap {code}")
+    assert cell.kinds == ["stream"]
+    assert cell.stderr.startswith(f"UsageError: {what}")
+    assert instead in cell.stderr
+
+
+@pytest.mark.parametrize("option", ["--serial", "--on threads"])
+def test_what_ipython_understands_runs_where_the_notebook_is(kernel: Kernel, option: str) -> None:
+    kernel.run("from concurrent.futures import ThreadPoolExecutor\nthreads = ThreadPoolExecutor(1)")
+    cell = kernel.run(f"%%parmap {option} x in [1, 2]\ny = !echo a\n(x, y[0])")
+    assert cell.result["text/plain"] == "[(1, 'a'), (2, 'a')]"
+    kernel.run("threads.shutdown()")
+
+
+def test_what_stands_beside_the_loop_may_be_ipythons(kernel: Kernel) -> None:
+    cell = kernel.run(
+        "%%parmap\nys = !echo a\nfor x in [1]:\n    ys.append(x)\nz = !echo b\n[*ys, *z]"
+    )
+    assert cell.result["text/plain"] == "['a', 1, 'b']"
+
+
 MISTAKES = {
     "an unknown option": ("%%parmap --wrokers 2 x in [1]\nx", "Did you mean --workers?"),
     "no loop and no items": ("%%parmap x of xs\nx", "neither the line of a loop"),
