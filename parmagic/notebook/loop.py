@@ -17,7 +17,7 @@ from parmagic.notebook.carry import check_carried_over, condition, counted, is_a
 from parmagic.notebook.change import Change, changes
 from parmagic.notebook.clauses import Clauses
 from parmagic.notebook.comprehension import refused
-from parmagic.notebook.effects import EFFECTS, Effect, Effects, define_replay, define_turn
+from parmagic.notebook.effects import EFFECTS, Effect, Effects, define_replay, define_turn, value_of
 from parmagic.notebook.flow import unset_reads
 from parmagic.notebook.loss import instead
 from parmagic.notebook.plan import Plan
@@ -42,6 +42,7 @@ def plan_loop(cell: ast.Module, shared: Container[str] = ()) -> Plan:
         targets=clauses.targets,
         has_value=False,
         replay=define_replay(effects, loop.lineno),
+        value_of=value_of(effects),
         changes=tuple(dict.fromkeys(effect.name for effect in effects)),
         after=ast.Module(after, []),
         last=last,

@@ -63,8 +63,8 @@ class Parmap:
         items = self._items(plan, source, local_ns)
         if asked.options.get("explain"):
             return self._explained(fn, items, star=plan.star)
-        results = self._run(fn, items, star=plan.star, targets=plan.targets)
-        return self._bind(asked.name, results)
+        job = self._run(fn, items, plan, star=plan.star)
+        return self._bind(asked.name, self._results(job))
 
     def cell(self, source: Source, cell: str) -> Any:
         """Run ``%%parmap`` above ``cell``, and return its value."""
@@ -89,16 +89,10 @@ class Parmap:
         if asked.options.get("explain"):
             return self._explained(fn, items, star=star)
         is_output = name is None and plan.replay is None and plan.has_value
-        results = self._run(
-            fn,
-            items,
-            star=star,
-            targets=plan.targets,
-            cell=True,
-            is_output=is_output,
-        )
+        job = self._run(fn, items, plan, star=star, cell=True, is_output=is_output)
         if plan.replay is not None:
-            return _replay(plan, source, cast(Results[Any], results))
+            return _replay(plan, source, job)
+        results = self._results(job)
         if name is None and (isinstance(results, Job) or not plan.has_value):
             return None  # the line below the cell tells all; or what it is run for it has done
         return self._bind(name, results)
@@ -130,12 +124,12 @@ class Parmap:
         self,
         fn: Callable[..., Any],
         items: Any,
+        plan: Plan,
         *,
         star: bool,
-        targets: tuple[str, ...],
         cell: bool = False,
         is_output: bool = True,
-    ) -> Results[Any] | Job[Any]:
+    ) -> Job[Any]:
         asked, defaults = self._asked, self._defaults
         quiet = defaults.is_quiet(asked.options)
         background = bool(asked.options.get("background"))
@@ -150,14 +144,15 @@ class Parmap:
             origin=self._origins.next(asked.rest if cell else _CLAUSES.sub("", asked.rest)),
             advice=_ADVICE,
             called=name,
-            targets=targets,
+            targets=plan.targets,
+            value_of=plan.value_of,
             look_up=progress.look_up,
             echo=surface.echo,
         )
         if background:
             return start_in_background(job, progress, defaults.all_frames, quiet=quiet)
         try:
-            results = job.run()
+            job.run()
         except (ResumeError, CheckpointError, BackendError):
             raise  # nothing was run
         except BaseException as error:
@@ -166,7 +161,10 @@ class Parmap:
             progress.finish(job, report=not quiet and (cell or progress.shown))
             raise
         progress.finish(job, report=not quiet and not is_output)
-        return results
+        return job
+
+    def _results(self, job: Job[Any]) -> Results[Any] | Job[Any]:
+        return job if self._asked.options.get("background") else job.result()
 
     def _explained(self, fn: Callable[..., Any], items: Any, *, star: bool) -> Explained:
         options = self._defaults.options(self._asked.options, star)
@@ -236,10 +234,11 @@ def _check_background(asked: Line, plan: Plan) -> None:
         )
 
 
-def _replay(plan: Plan, source: Source, results: Results[Any]) -> Any:
+def _replay(plan: Plan, source: Source, job: Job[Any]) -> Any:
     """Do what the items did, and what stands below the loop; return the value of the cell."""
     assert plan.replay is not None
-    source.define(plan.replay, REPLAY)(results)
+    is_loop = plan.value_of is not None
+    source.define(plan.replay, REPLAY)(job.outcomes.returned() if is_loop else job.result())
     if plan.after is not None:
         source.execute(plan.after)
     return None if plan.last is None else source.evaluate(plan.last)

@@ -1,7 +1,9 @@
 """What a cell asks for, as syntax trees."""
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 FUNCTION = "loop_body"
 REPLAY = "_parmagic_replay"
@@ -36,6 +38,9 @@ class Plan:
         Cells without a header: binds a function called `REPLAY`, executed as `function` is, that
         repeats in the kernel what the items did, or assigns the results to ``df["y"]``. It takes
         the results, in the order of the items; of a loop, a first part of them will do.
+    value_of
+        Loops without a header: makes of what the function returns, which `replay` takes, what a
+        user would call the value of the item.
     changes
         The notebook's names that `replay` changes. They have to exist before the items are run.
     after
@@ -53,6 +58,7 @@ class Plan:
     has_value: bool = True
     target: str | None = None
     replay: ast.Module | None = None
+    value_of: Callable[[Any], Any] | None = None
     changes: tuple[str, ...] = ()
     after: ast.Module | None = None
     last: ast.Expression | None = None

@@ -182,6 +182,37 @@ def test_an_error_in_the_last_expression_has_its_line(kernel: Kernel) -> None:
     assert "----> 7 ys[9]" in cell.traceback
 
 
+def test_the_report_of_a_loop_has_the_values_of_its_items(kernel: Kernel) -> None:
+    kernel.run("ys = {}")
+    cell = kernel.run("%%parmap\nfor x in range(3):\n    ys[x] = x * x")
+    assert "(2, 4)" in cell.shown[0]["text/html"]
+    assert "(0, 4, 2)" not in cell.shown[0]["text/html"]
+    assert kernel.value("parmagic.jobs[-1].values") == {0: (0, 0), 1: (1, 1), 2: (2, 4)}
+    assert kernel.value("parmagic.jobs[-1].outcome(2).value") == (2, 4)
+    assert kernel.value("list(parmagic.jobs[-1].result().frame().result)") == [
+        (0, 0),
+        (1, 1),
+        (2, 4),
+    ]
+
+
+def test_a_loop_that_was_mended_fills_what_all_items_did(kernel: Kernel) -> None:
+    kernel.run("ys = []")
+    loop = "\nfor x in [1, 2, 0]:\n    ys.append(1 / x"
+    assert "ZeroDivisionError" in kernel.run(f"%%parmap --workers 1 --chunksize 1{loop})").error
+    assert kernel.value("parmagic.jobs[-1].values") == {0: 1.0, 1: 0.5}
+    assert kernel.run(f"%%parmap --resume{loop} if x else 0)").succeeded
+    assert kernel.value("ys") == [1.0, 0.5, 0]
+
+
+def test_a_loop_fills_what_the_items_did_that_ran_well(kernel: Kernel) -> None:
+    cell = kernel.run(
+        "%%parmap --return-exceptions\nys = []\nfor x in [1, 0, 2]:\n    ys.append(1 / x)\nys"
+    )
+    assert cell.result["text/plain"] == "[1.0, 0.5]"
+    assert kernel.value("list(parmagic.jobs[-1].errors)") == [1]
+
+
 def test_a_column_of_a_frame_takes_the_results(kernel: Kernel) -> None:
     kernel.run("import pandas as pd\ndf = pd.DataFrame({'x': [1, 2]})")
     cell = kernel.run("%%parmap\ndf['y'] = [x * x for x in df.x]")

@@ -430,6 +430,29 @@ def test_what_is_assigned_to_has_to_exist_first(cell, names):
     assert plan.target is None
 
 
+VALUES_OF_ITEMS = [
+    # the body of a loop over xs, and the value of each item
+    ("out.append(x)", [3, 1, 2]),
+    ("out.extend([x])", [[3], [1], [2]]),
+    ("table[x] = x * x", [(3, 9), (1, 1), (2, 4)]),
+    ("table['last'] = x", [("last", 3), ("last", 1), ("last", 2)]),
+    ("grid[x][:1] = [x]", [(x, slice(None, 1, None), [x]) for x in (3, 1, 2)]),
+    ("counts[x] += 1", [(3, 1), (1, 1), (2, 1)]),
+    ("total += x", [3, 1, 2]),
+    ("groups[x].append(0)", [(3, 0), (1, 0), (2, 0)]),
+    ("if x > 1: out.append(x)", [3, None, 2]),
+    ("out.append(x)\n    if x > 1: table[x] = 0", [[3, (3, 0)], 1, [2, (2, 0)]]),
+    ("out.reverse()", [(), (), ()]),
+    ("pass", [None, None, None]),
+]
+
+
+@pytest.mark.parametrize(("body", "values"), VALUES_OF_ITEMS)
+def test_the_value_of_an_item_is_what_it_has_put_into_the_notebook(body, values):
+    plan, namespace = plan_cell("", f"for x in xs:\n    {body}"), notebook()
+    assert list(map(plan.value_of, run(plan, namespace))) == values
+
+
 def test_the_names_that_a_replay_changes_are_told():
     plan = plan_cell("", "for x in xs:\n    out.append(x)\n    total += x\n    out.append(0)")
     assert plan.changes == ("out", "total")
