@@ -93,7 +93,7 @@ class Parmap:
         if plan.replay is not None:
             return _replay(plan, source, job)
         results = self._results(job)
-        if name is None and (isinstance(results, Job) or not plan.has_value):
+        if name is None and (not is_output or isinstance(results, Job) or _are_none(results)):
             return None  # the line below the cell tells all; or what it is run for it has done
         return self._bind(name, results)
 
@@ -160,7 +160,8 @@ class Parmap:
             # In a line, except may follow.
             progress.finish(job, report=not quiet and (cell or progress.shown))
             raise
-        progress.finish(job, report=not quiet and not is_output)
+        is_seen = is_output and not (cell and _are_none(job.result()))
+        progress.finish(job, report=not quiet and not is_seen)
         return job
 
     def _results(self, job: Job[Any]) -> Results[Any] | Job[Any]:
@@ -242,6 +243,11 @@ def _replay(plan: Plan, source: Source, job: Job[Any]) -> Any:
     if plan.after is not None:
         source.execute(plan.after)
     return None if plan.last is None else source.evaluate(plan.last)
+
+
+def _are_none(results: Results[Any]) -> bool:
+    """Tell whether there is nothing to see, as after ``print(x)``: a notebook shows no None."""
+    return bool(results) and all(value is None for value in results)
 
 
 def _is_shared(value: object) -> bool:

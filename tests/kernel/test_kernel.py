@@ -213,6 +213,32 @@ def test_a_loop_fills_what_the_items_did_that_ran_well(kernel: Kernel) -> None:
     assert kernel.value("list(parmagic.jobs[-1].errors)") == [1]
 
 
+@pytest.mark.parametrize("option", ["", "--serial", "-q"])
+@pytest.mark.parametrize("cell", ["x in [1, 2]\nprint(x)", "[1, 2]\ndef f(x):\n    print(x)"])
+def test_a_cell_whose_items_all_give_none_has_no_result(
+    kernel: Kernel, cell: str, option: str
+) -> None:
+    kernel.run("'before'")
+    run = kernel.run(f"%%parmap {option} {cell}")
+    assert run.result == {}
+    shown = run.stdout + "".join(str(bundle) for bundle in run.shown)
+    assert ("2 items done" in shown) is (option != "-q")
+    assert "None" not in shown
+    assert kernel.value("_") == "before"
+    assert kernel.value("parmagic.jobs[-1].values") == {0: None, 1: None}
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [("%%parmap x in [0, 1]\nx or None", "[None, 1]"), ("%%parmap x in []\nprint(x)", "[]"),
+     ("%parmap print(x) for x in [0]", "[None]")],
+)  # fmt: skip
+def test_none_is_shown_beside_others_and_as_the_value_of_a_line(
+    kernel: Kernel, cell: str, shown: str
+) -> None:
+    assert kernel.run(cell).result["text/plain"] == shown
+
+
 def test_a_column_of_a_frame_takes_the_results(kernel: Kernel) -> None:
     kernel.run("import pandas as pd\ndf = pd.DataFrame({'x': [1, 2]})")
     cell = kernel.run("%%parmap\ndf['y'] = [x * x for x in df.x]")
