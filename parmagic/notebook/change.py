@@ -8,7 +8,7 @@ from parmagic.notebook.scope import own
 
 # Methods that change their object, and how many arguments they take at most:
 # np.append(xs, x) has more, and changes nothing. No `remove`: os.remove(path) is more common.
-_METHODS = {
+METHODS = {
     "add": 1,
     "append": 1,
     "appendleft": 1,
@@ -82,7 +82,7 @@ def _changed(node: ast.AST) -> ast.AST | None:
         case ast.AugAssign(target=ast.Name() as name):
             return name
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=place, attr=method), args=values)):
-            return place if len(values) <= _METHODS.get(method, -1) else None
+            return place if len(values) <= METHODS.get(method, -1) else None
         case ast.Call(func=ast.Attribute(value=place, attr="pop" | "popleft" | "popitem")):
             return place
     return None

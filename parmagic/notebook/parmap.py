@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import ismodule
 from itertools import takewhile
 from typing import Any, cast
@@ -19,6 +19,7 @@ from parmagic.mapping.results import Results
 from parmagic.mapping.resume import ResumeError
 from parmagic.mapping.source import snapshot
 from parmagic.notebook.advice import advice
+from parmagic.notebook.alias import alias_in
 from parmagic.notebook.background import start_in_background
 from parmagic.notebook.cell import FUNCTION, REPLAY, Plan, plan_cell, plan_line
 from parmagic.notebook.choose import surface_for
@@ -57,6 +58,8 @@ class Parmap:
         asked = self._asked
         plan = plan_line(asked.rest)
         _check_star(asked, plan)
+        scope = {**self._shell.user_ns, **(local_ns or {})}
+        self._check_aliases(plan, scope, _CLAUSES.sub("", asked.rest).strip())
         source = Source.of_caller(self._shell)
         assert plan.function is not None
         fn = source.define_body(plan.function, FUNCTION, local_ns)
@@ -83,6 +86,7 @@ class Parmap:
         if plan.before is not None:
             source.execute(plan.before)
         self._check_changes(plan)
+        self._check_aliases(plan, self._shell.user_ns, asked.rest)
         fn = self._function(plan, source)
         star = plan.star or asked.options.get("star", False)
         items = self._items(plan, source)
@@ -108,6 +112,11 @@ class Parmap:
         for name in plan.changes:
             if name not in self._shell.user_ns:
                 raise NameError(f"name {name!r} is not defined")
+
+    def _check_aliases(self, plan: Plan, namespace: Mapping[str, Any], header: str) -> None:
+        mistake = alias_in(plan, namespace, header)
+        if mistake is not None and not _runs_here(self._asked):
+            raise mistake
 
     def _function(self, plan: Plan, source: Source) -> Callable[..., Any]:
         if plan.function is not None:

@@ -411,6 +411,56 @@ def test_what_stands_beside_the_loop_may_be_ipythons(kernel: Kernel) -> None:
     assert cell.result["text/plain"] == "['a', 1, 'b']"
 
 
+# Names that stand for a method of the notebook's: what is said, and what to write.
+ALIASES = {
+    "a loop": ("%%parmap\nadd = ys.append\nfor x in range(3): add(x)", "line 3", "ys.append(x)"),
+    "a body": ("%%parmap x in range(3)\nadd(2 * x)", "line 2", "%%parmap x in range(3) -> ys"),
+    "a line": ("%parmap add(x) for x in range(3)", "line 1", "%%parmap x in range(3) -> ys"),
+    "an update": ("%%parmap x in range(3)\nput({x: x})", "'counts.update'", "counts.update(part)"),
+    "no name": ("%%parmap x in range(3)\nhide(x)", "the 'append' of a list", "-> ys"),
+}
+
+
+@pytest.mark.parametrize("kind", ALIASES)
+def test_a_method_that_changes_the_notebook_in_vain_is_refused(kernel: Kernel, kind: str) -> None:
+    kernel.run(
+        "from collections import Counter\nys, counts = [], Counter()\n"
+        "add, put, hide = ys.append, counts.update, [].append"
+    )
+    code, what, instead = ALIASES[kind]
+    cell = kernel.run(code)
+    assert cell.kinds == ["stream"]
+    assert cell.stderr.startswith("UsageError: ")
+    assert what in cell.stderr
+    assert instead in cell.stderr
+
+
+# What looks like such a method, and changes nothing of the notebook's in vain.
+HARMLESS = {
+    "a print": "show = print",
+    "a method that reads": "show = ys.count",
+    "a function": "def show(x): pass",
+    "a file": "import io\nshow = io.StringIO",
+    "a queue": "import multiprocessing as mp\nshow = mp.get_context('spawn').SimpleQueue().put",
+}
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_a_loop_that_is_run_for_what_it_does_elsewhere_is_run(kernel: Kernel, kind: str) -> None:
+    kernel.run(f"ys = []\n{HARMLESS[kind]}")
+    assert kernel.run("%%parmap\nfor x in range(3):\n    show(x)").stderr == ""
+    kernel.run("add = ys.append")
+    assert kernel.run("%%parmap x in range(3)\nadd = [].append\nadd(x)").stderr == ""
+    assert kernel.run("%parmap (lambda add: add(x))(abs) for x in range(3)").stderr == ""
+    assert kernel.run("%parmap [add(x) for add in [abs]] for x in range(3)").stderr == ""
+
+
+def test_a_method_changes_the_notebook_where_the_notebook_is(kernel: Kernel) -> None:
+    kernel.run("ys = []\nadd = ys.append")
+    assert kernel.run("%%parmap --serial\nfor x in range(3):\n    add(x)").succeeded
+    assert kernel.value("ys") == [0, 1, 2]
+
+
 MISTAKES = {
     "an unknown option": ("%%parmap --wrokers 2 x in [1]\nx", "Did you mean --workers?"),
     "no loop and no items": ("%%parmap x of xs\nx", "neither the line of a loop"),
