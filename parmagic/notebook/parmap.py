@@ -248,7 +248,7 @@ def _replay(plan: Plan, source: Source, job: Job[Any]) -> Any:
     """Do what the items did, and what stands below the loop; return the value of the cell."""
     assert plan.replay is not None
     is_loop = plan.value_of is not None
-    source.define(plan.replay, REPLAY)(job.outcomes.returned() if is_loop else job.result())
+    source.define_body(plan.replay, REPLAY)(job.outcomes.returned() if is_loop else job.result())
     if plan.after is not None:
         source.execute(plan.after)
     return None if plan.last is None else source.evaluate(plan.last)

@@ -247,6 +247,17 @@ def test_a_column_of_a_frame_takes_the_results(kernel: Kernel) -> None:
     assert kernel.value("list(df.y)") == [1, 4]
 
 
+@pytest.mark.parametrize(
+    "cell", ["for x in [1]:\n    y = x\n    out.append(y)", "out[0] = [1 for x in [1]]"]
+)
+def test_what_cannot_be_filled_shows_its_line(kernel: Kernel, cell: str) -> None:
+    kernel.run("out = ()")
+    last = cell.splitlines()[-1]
+    run = kernel.run(f"%%parmap\nz = 1\n{cell}")
+    assert f"----> {len(cell.splitlines()) + 2} {last}" in run.traceback
+    assert "_parmagic" not in run.traceback
+
+
 def test_a_map_can_use_the_results_of_the_one_before(kernel: Kernel) -> None:
     kernel.run("%parmap x + 1 for x in range(3)")
     kernel.run("r = _")
