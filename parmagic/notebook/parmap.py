@@ -234,10 +234,11 @@ def _check_star(asked: Line, plan: Plan) -> None:
 def _check_background(asked: Line, plan: Plan) -> None:
     if not asked.options.get("background"):
         return
-    name = plan.target or next(iter(plan.changes), None)
+    name = plan.target or (next(iter(plan.changes), None) if plan.value_of else None)
     if name is not None or plan.replay is not None:
+        filled = "what the cell fills" if name is None else repr(name)
         raise advice(
-            f"--background returns before there is a value for {name or 'anything'!r}.",
+            f"--background returns before there is a value for {filled}.",
             ("Write the loop as the header:", "%%parmap --background x in xs -> job"),
             ("end the cell with the item's value:", "f(x)"),
             ("and in a later cell, write:", f"{name or 'values'} = await job"),
