@@ -79,6 +79,8 @@ class Job(Future[Results[T]]):
         How to go on, for the note under the exception.
     called
         Under which name the user finds it.
+    value_of
+        Makes of what ``fn`` returns the value that the user knows; by default that is the same.
     look_up
         Called with the job while it runs, in the thread that drives it, ten times a
         second and more.
@@ -97,6 +99,7 @@ class Job(Future[Results[T]]):
         targets: Sequence[str] = (),
         advice: Advice = _ADVICE,
         called: str = "parmagic.jobs[-1]",
+        value_of: Callable[[Any], T] | None = None,
         look_up: Callable[[Job[T]], None] | None = None,
         echo: Callable[[Output], None] = show,
     ) -> None:
@@ -111,6 +114,8 @@ class Job(Future[Results[T]]):
         self._called = called
         self._source = source_of(items)
         self.outcomes = Outcomes(self._source.length)
+        if value_of is not None:
+            self.outcomes.value_of = value_of
         self._past = Past(self._source, self.outcomes)
         self.record = Record(self._source, self.outcomes.errors, targets)
         self._standing = Standing(self.what, self.outcomes, self.record)
@@ -135,7 +140,7 @@ class Job(Future[Results[T]]):
         return {
             first + number: value
             for first, values in self.outcomes.runs()
-            for number, value in enumerate(values)
+            for number, value in enumerate(map(self.outcomes.value_of, values))
         }
 
     @property
@@ -370,8 +375,9 @@ class Job(Future[Results[T]]):
         """Return what became of one item so far."""
         error = self.outcomes.errors.get(index)
         values = self.outcomes.values
-        value = values[index] if error is None and index < len(values) else None
-        return self.record.outcome(index, None if value is PENDING else value, error)
+        has_value = error is None and index < len(values) and values[index] is not PENDING
+        value = self.outcomes.value_of(values[index]) if has_value else None
+        return self.record.outcome(index, value, error)
 
     def _new_run(self, backlog: Backlog) -> Run:
         return new_run(

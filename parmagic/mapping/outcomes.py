@@ -18,6 +18,10 @@ class Pending:
 PENDING = Pending()
 
 
+def _itself(value: Any) -> Any:
+    return value
+
+
 class Outcomes:
     """Values and errors by index; an item that has neither is pending.
 
@@ -34,6 +38,8 @@ class Outcomes:
         Their reprs.
     kept
         How many values were taken over from an earlier job.
+    value_of
+        Makes of what the function returned the value that a user knows, if that is not the same.
     note
         Is told of each value as well, if it is not None: the index of the first, and the values.
     """
@@ -47,6 +53,7 @@ class Outcomes:
         self.failed_items: dict[int, str] = {}
         self.done = 0
         self.kept = 0
+        self.value_of: Callable[[Any], Any] = _itself
         self.note: Callable[[int, Sequence[Any]], None] | None = None
         # Which came when: pairs of the index of a first one, and how many came with it.
         self._order = array("q")
@@ -69,7 +76,12 @@ class Outcomes:
 
     def first_values(self) -> Iterator[Any]:
         """Yield the values up to the first that is not there."""
-        return itertools.takewhile(lambda value: value is not PENDING, self.values)
+        there = itertools.takewhile(lambda value: value is not PENDING, self.values)
+        return map(self.value_of, there)
+
+    def returned(self) -> list[Any]:
+        """Return what the function returned for the items that ran well, in their order."""
+        return [value for _, values in self.runs() for value in values]
 
     def record(self, first: int, values: Sequence[Any]) -> None:
         """Keep the values of consecutive items, which had none."""
@@ -100,7 +112,7 @@ class Outcomes:
         return itertools.islice(itertools.chain.from_iterable(came), count, None)
 
     def runs(self) -> Iterator[tuple[int, list[Any]]]:
-        """Yield the values as far as they stand side by side, each with the first's index."""
+        """Yield what was returned as far as it stands side by side, with the first's index."""
         for run in self._runs(0, len(self.values), pending=False):
             yield run.start, self.values[run.start : run.stop]
 
@@ -122,6 +134,8 @@ class Outcomes:
         """Return the values, with the errors in their places, once all items have finished."""
         # An iterable may have fewer items than its len() said.
         values = self.values[: self.finished]
+        if self.value_of is not _itself:
+            values = [value if value is PENDING else self.value_of(value) for value in values]
         for index, error in self.errors.items():
             values[index] = error
         return values

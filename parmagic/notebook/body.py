@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Iterator
 from IPython.core.error import UsageError
 
 from parmagic.notebook.advice import advice, shown
+from parmagic.notebook.carry import check_carried_over
 from parmagic.notebook.change import changes
 from parmagic.notebook.flow import unset_reads
 from parmagic.notebook.loss import lost
@@ -20,7 +21,9 @@ def check_body(
     """Raise a UsageError for a body that cannot be a function of the names that are `known`."""
     check_statements(body, header)
     check_jumps(body, header, ast.Break, ast.Continue)
-    check_changes(body, header, known | binds(*body, augmented=False), shared)
+    names = known | binds(*body, augmented=False)
+    check_independent(body, names, shared)
+    check_changes(body, header, names, shared)
     check_carried(body, header, known)
     check_classes(body, known)
 
@@ -37,6 +40,13 @@ def check_jumps(body: Iterable[ast.AST], header: str, *kinds: type[Jump]) -> Non
     for jump in _jumps(body):
         if isinstance(jump, kinds):
             raise _break(jump, header) if isinstance(jump, ast.Break) else _continue(jump, header)
+
+
+def check_independent(body: list[ast.stmt], names: frozenset[str], shared: Container[str]) -> None:
+    """Raise a UsageError for ``out.append(out[-1] + x)``, unless ``out`` is an item's own."""
+    for change in changes(*body):
+        if change.name not in names and change.name not in shared:
+            check_carried_over(change, body)
 
 
 def check_changes(

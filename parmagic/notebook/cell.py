@@ -8,6 +8,12 @@ from dataclasses import replace
 from parmagic.notebook.advice import advice, shown
 from parmagic.notebook.body import check_body, check_kernel
 from parmagic.notebook.clauses import Clauses
+from parmagic.notebook.comprehension import (
+    Assignment,
+    define_assignment,
+    name_of,
+    names_read,
+)
 from parmagic.notebook.header import read_clauses, read_comprehension, read_items
 from parmagic.notebook.loop import plan_loop
 from parmagic.notebook.plan import FUNCTION, REPLAY, Plan
@@ -142,20 +148,26 @@ def _loop_over(items: ast.expr) -> str:
 def _plan_last(cell: ast.Module) -> Plan | None:
     """Plan a cell that ends with ``ys = [f(x) for x in xs]``."""
     *above, last = cell.body
-    target: str | None = None
     match last:
         case (
-            ast.Assign(targets=[ast.Name(id=name)], value=ast.ListComp() as value)
-            | ast.AnnAssign(target=ast.Name(id=name), value=ast.ListComp() as value)
+            ast.Assign(value=ast.ListComp() as value)
+            | ast.AnnAssign(value=ast.ListComp() as value)
+            | ast.AugAssign(value=ast.ListComp() as value)
+            | ast.Expr(value=ast.ListComp() as value)
         ):
-            target = name
-        case ast.Expr(value=ast.ListComp() as value):
-            pass
-        case _:
-            return None
-    check_kernel(above)
-    plan = _plan_value(value.elt, Clauses(value.generators))
-    return replace(plan, before=ast.Module(above, []), target=target)
+            check_kernel(above)
+            plan = _plan_value(value.elt, Clauses(value.generators))
+            return _plan_target(last, replace(plan, before=ast.Module(above, [])))
+    return None
+
+
+def _plan_target(last: Assignment | ast.Expr, plan: Plan) -> Plan:
+    """Plan what is to become of the results: a name, ``df["y"] = ...``, or the cell's value."""
+    name = name_of(last)
+    if name is not None or isinstance(last, ast.Expr):
+        return replace(plan, target=name)
+    replay, names = define_assignment(last), names_read(last)
+    return replace(plan, has_value=False, replay=replay, changes=names)
 
 
 def _plan_value(value: ast.expr, clauses: Clauses) -> Plan:

@@ -8,7 +8,7 @@ from parmagic.notebook.scope import own
 
 # Methods that change their object, and how many arguments they take at most:
 # np.append(xs, x) has more, and changes nothing. No `remove`: os.remove(path) is more common.
-_METHODS = {
+METHODS = {
     "add": 1,
     "append": 1,
     "appendleft": 1,
@@ -32,10 +32,11 @@ StandIn = Callable[[int, ast.expr], ast.expr]
 
 
 class Change(NamedTuple):
-    """A statement that changes in place what a name stands for."""
+    """A statement that changes in place what a name stands for, and where it names it."""
 
     name: str
     statement: ast.stmt
+    root: ast.Name
 
 
 class Halves(NamedTuple):
@@ -52,8 +53,8 @@ def changes(*statements: ast.stmt) -> Iterator[Change]:
     for node in own(*statements):
         if isinstance(node, ast.stmt):
             statement = node
-        if name := _root(_changed(node)):
-            yield Change(name, statement)
+        if root := _root(_changed(node)):
+            yield Change(root.id, statement, root)
 
 
 def halve(statement: ast.AST, stand_in: StandIn) -> Halves | None:
@@ -63,12 +64,12 @@ def halve(statement: ast.AST, stand_in: StandIn) -> Halves | None:
     by its ``stand_in``. None for a statement that does anything else than to change one name.
     """
     place = _only_changed(statement)
-    name = _root(place)
-    if place is None or name is None:
+    root = _root(place)
+    if place is None or root is None:
         return None
     cut = _Cut(stand_in)
     rest = ast.copy_location(cut.rest(statement), statement)
-    return Halves(name, place, cut.operands, ast.fix_missing_locations(rest))
+    return Halves(root.id, place, cut.operands, ast.fix_missing_locations(rest))
 
 
 def _changed(node: ast.AST) -> ast.AST | None:
@@ -81,7 +82,7 @@ def _changed(node: ast.AST) -> ast.AST | None:
         case ast.AugAssign(target=ast.Name() as name):
             return name
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=place, attr=method), args=values)):
-            return place if len(values) <= _METHODS.get(method, -1) else None
+            return place if len(values) <= METHODS.get(method, -1) else None
         case ast.Call(func=ast.Attribute(value=place, attr="pop" | "popleft" | "popitem")):
             return place
     return None
@@ -97,11 +98,11 @@ def _only_changed(statement: ast.AST) -> ast.AST | None:
     return None
 
 
-def _root(place: ast.AST | None) -> str | None:
+def _root(place: ast.AST | None) -> ast.Name | None:
     """Return the name at the left end of ``groups[k]`` or ``groups.setdefault(k, [])``."""
     match place:
-        case ast.Name(id=name):
-            return name
+        case ast.Name():
+            return place
         case ast.Subscript(value=value) | ast.Attribute(value=value):
             return _root(value)
         case ast.Call(func=ast.Attribute(value=value, attr="setdefault"), args=[_, _] as values):

@@ -12,7 +12,9 @@ half is to repeat the statement with their values, in the order of the items.
 """
 
 import ast
-from collections.abc import Container
+import copy
+from collections.abc import Callable, Container
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from parmagic.notebook.change import Halves, halve
@@ -36,6 +38,7 @@ class Effect(NamedTuple):
 
     name: str
     statement: ast.stmt
+    operands: list[ast.expr]
     repeat: ast.stmt
 
 
@@ -57,9 +60,9 @@ class Effects(ast.NodeTransformer):
             return node
         halves = halve(node, _stand_in)
         if isinstance(node, ast.stmt) and halves and self._is_understood(halves):
-            self.found.append(Effect(halves.name, node, halves.rest))
+            self.found.append(Effect(halves.name, node, halves.operands, halves.rest))
             return _send(len(self.found) - 1, halves.operands, node)
-        return self.generic_visit(node)
+        return self.generic_visit(_with_own_lists(node))
 
     def _is_understood(self, halves: Halves) -> bool:
         notebook = halves.name not in self._own_names and halves.name not in self._shared
@@ -89,6 +92,36 @@ def define_replay(effects: list[Effect], line: int) -> ast.Module:
     for case, effect in zip(match.cases, effects, strict=False):
         case.body = [effect.repeat]
     return replay
+
+
+def value_of(effects: list[Effect]) -> Callable[[Any], Any]:
+    """Return what makes of a turn's effects what a user would call the value of its item.
+
+    It is what was appended, or ``(key, value)``; a list if there were several, None if none.
+    """
+    take = [_taker(effect) for effect in effects]
+
+    def value(sent: Any) -> Any:
+        values = [take[each[0]](each) for each in sent]
+        return values[0] if len(values) == 1 else values or None
+
+    return value
+
+
+def _taker(effect: Effect) -> Callable[[Any], Any]:
+    """Return what takes the operands of an effect from what was sent."""
+    places = [*range(1, len(effect.operands) + 1)]
+    if isinstance(effect.statement, ast.Assign):
+        places = [*places[1:], places[0]]  # d[k] = v computes v first
+    return itemgetter(*places) if places else itemgetter(slice(1, None))
+
+
+def _with_own_lists(node: ast.AST) -> ast.AST:
+    # The loop stays as the user wrote it: we still ask what it reads.
+    lists = {name: [*part] for name, part in ast.iter_fields(node) if isinstance(part, list)}
+    own = copy.copy(node)
+    vars(own).update(lists)
+    return own
 
 
 def _is_item(place: ast.AST) -> bool:

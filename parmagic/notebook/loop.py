@@ -3,18 +3,21 @@
 import ast
 from collections.abc import Container, Iterator
 
-from parmagic.notebook.advice import advice, shown
+from parmagic.notebook.advice import Step, advice, shown
 from parmagic.notebook.body import (
     check_carried,
     check_changes,
     check_classes,
+    check_independent,
     check_jumps,
     check_kernel,
     check_statements,
 )
+from parmagic.notebook.carry import check_carried_over, condition, counted, is_alone, reads
 from parmagic.notebook.change import Change, changes
 from parmagic.notebook.clauses import Clauses
-from parmagic.notebook.effects import EFFECTS, Effect, Effects, define_replay, define_turn
+from parmagic.notebook.comprehension import refused
+from parmagic.notebook.effects import EFFECTS, Effect, Effects, define_replay, define_turn, value_of
 from parmagic.notebook.flow import unset_reads
 from parmagic.notebook.loss import instead
 from parmagic.notebook.plan import Plan
@@ -31,6 +34,7 @@ def plan_loop(cell: ast.Module, shared: Container[str] = ()) -> Plan:
     clauses = Clauses([ast.comprehension(loop.target, loop.iter, [], 0)])
     body, effects = _take_effects(loop, str(clauses), shared)
     _check_after(after, binds(loop.target, *body))
+    after, last = _cut_last(after)
     return Plan(
         before=ast.Module(before, []),
         items=ast.Expression(clauses.items),
@@ -38,14 +42,18 @@ def plan_loop(cell: ast.Module, shared: Container[str] = ()) -> Plan:
         targets=clauses.targets,
         has_value=False,
         replay=define_replay(effects, loop.lineno),
+        value_of=value_of(effects),
         changes=tuple(dict.fromkeys(effect.name for effect in effects)),
         after=ast.Module(after, []),
+        last=last,
     )
 
 
 def _cut(statements: list[ast.stmt]) -> tuple[list[ast.stmt], ast.For, list[ast.stmt]]:
     """Cut a cell into what is above its loop, the loop, and what is below."""
     loops = [statement for statement in statements if isinstance(statement, ast.For)]
+    if not loops and (mistake := refused(statements)) is not None:
+        raise mistake
     if len(loops) != 1:
         found = f"The cell has {len(loops) or 'no'} loops at its top level"
         raise advice(
@@ -55,6 +63,14 @@ def _cut(statements: list[ast.stmt]) -> tuple[list[ast.stmt], ast.For, list[ast.
         )
     place = statements.index(loops[0])
     return statements[:place], loops[0], statements[place + 1 :]
+
+
+def _cut_last(after: list[ast.stmt]) -> tuple[list[ast.stmt], ast.Expression | None]:
+    """Cut off the expression that the cell ends with: a notebook shows its value."""
+    match after:
+        case [*others, ast.Expr(value=value)]:
+            return others, ast.Expression(value)
+    return after, None
 
 
 def _take_effects(
@@ -70,6 +86,7 @@ def _take_effects(
     body = effects.take_from(loop.body)
     for effect in effects.found:
         _check_unread(effect, loop, body, header)
+    check_independent(body, own_names | {EFFECTS}, shared)
     check_changes(body, header, binds(*body, augmented=False) | {EFFECTS}, shared)
     check_carried(body, header, binds(loop.target))
     check_classes(body, binds(loop.target))
@@ -86,7 +103,7 @@ def _check_else(loop: ast.For) -> None:
 
 def _check_tries(body: list[ast.stmt], own_names: frozenset[str]) -> None:
     """Refuse ``try: counts[k] += 1``: the kernel makes the change later, outside of the ``try``."""
-    for name, statement in _caught_changes(body):
+    for name, statement, _ in _caught_changes(body):
         match statement:
             case ast.AugAssign(target=ast.Subscript()) if name not in own_names:
                 raise advice(
@@ -105,26 +122,36 @@ def _caught_changes(body: list[ast.stmt]) -> Iterator[Change]:
 
 def _check_unread(effect: Effect, loop: ast.For, body: list[ast.stmt], header: str) -> None:
     name, line = effect.name, effect.statement.lineno
-    for read in _reads(name, *body):
+    for read in [] if is_alone(effect, loop) else reads(name, *body):
+        check_carried_over(effect, loop.body)
         raise advice(
-            f"'{name}' is read on line {read} and updated on line {line}, so an item needs the "
-            "items before it, but each item runs in its own process.",
-            *instead(effect.statement, header),
+            f"'{name}' is read on line {read.lineno} and updated on line {line}, but each item "
+            f"runs in its own process and sees '{name}' as it was before the loop."
+            f"{condition(effect, loop.body)}",
+            *_rewritten(effect.statement, header),
         )
-    for read in _reads(name, *_live(loop.iter)):
+    for read in reads(name, *_live(loop.iter)):
         raise advice(
-            f"'{name}' is updated on line {line} by the loop that runs over it (line {read}).",
+            f"'{name}' is updated on line {line} by the loop that runs over it "
+            f"(line {read.lineno}).",
             ("Loop over a copy:", f"for {shown(loop.target)} in list({shown(loop.iter)}):"),
         )
 
 
-def _reads(name: str, *nodes: ast.AST) -> Iterator[int]:
-    """Find the lines on which ``name`` is read, in functions too."""
-    for node in nodes:
-        for part in ast.walk(node):
-            match part:
-                case ast.Name(id=read, ctx=ast.Load()) if read == name:
-                    yield part.lineno
+def _rewritten(statement: ast.stmt, header: str) -> list[Step]:
+    addition = counted(statement)
+    return instead(statement, header) if addition is None else _by_counter(addition)
+
+
+def _by_counter(addition: ast.stmt) -> list[Step]:
+    """Say how to count without a look at what others have counted."""
+    match addition:
+        case ast.AugAssign(target=ast.Subscript(value=counts)):
+            return [
+                ("Before the loop, write:", f"{shown(counts)} = collections.Counter()"),
+                ("and in it:", shown(addition)),
+            ]
+    return []
 
 
 def _live(iterable: ast.AST) -> Iterator[ast.Name]:

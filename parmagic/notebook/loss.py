@@ -5,12 +5,13 @@ import ast
 from IPython.core.error import UsageError
 
 from parmagic.notebook.advice import Step, advice, shown
+from parmagic.notebook.carry import counted
 from parmagic.notebook.change import Change, Halves, halve
 
 
 def lost(change: Change, header: str) -> UsageError:
     """Say that the notebook would not see a change, and what to write instead."""
-    name, statement = change
+    name, statement, _ = change
     return advice(
         f"'{name}' is updated in the loop (line {statement.lineno}), but each item runs in its own "
         f"process, so the notebook's '{name}' would not change.",
@@ -30,6 +31,8 @@ def instead(statement: ast.stmt, header: str) -> list[Step]:
                 _end(value, header, "parts"),
                 ("and add up afterwards:", f"{total} = sum(parts)"),
             ]
+    if addition := counted(statement):
+        return _count(addition, header)
     halves = halve(statement, _stand_in)
     if halves is None or not _can_be_sent(halves.operands):
         return [
@@ -37,6 +40,15 @@ def instead(statement: ast.stmt, header: str) -> list[Step]:
             ("and update afterwards:", "for part in parts: ..."),
         ]
     return _repeat(halves, header)
+
+
+def _count(addition: ast.stmt, header: str) -> list[Step]:
+    """Let a Counter start from nothing, so that no item reads what others have counted."""
+    match addition:
+        case ast.AugAssign(target=ast.Subscript(value=counts)):
+            counter = f"{shown(counts)} = collections.Counter()"
+            return [("In a cell above, write:", counter), *instead(addition, header)]
+    return []
 
 
 def _end(value: ast.expr, header: str, results: str) -> Step:

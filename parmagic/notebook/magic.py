@@ -58,7 +58,7 @@ class ParMagic(Defaults):
 
         The value of an item is the last expression of the cell. After ``%%parmap`` comes
         whatever may follow ``for`` in a comprehension; ``-> NAME`` names the list of results,
-        which otherwise is the cell's output.
+        which otherwise is the cell's output, unless all of them are None.
 
         Four forms::
 

@@ -7,10 +7,13 @@ as it was typed.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import io
 import keyword
 import os
 import re
+import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,7 +97,7 @@ def parse_parmap(text: str, namespace: Mapping[str, Any]) -> Line:
         raise UsageError("--serial sends nothing that --explain could list: leave out one of them")
     if "on" in options and "serial" in options:
         raise UsageError("--serial runs in the notebook itself: leave out --on")
-    rest, name = _take_name(rest)
+    rest, name = _take_name(_without_comment(rest).rstrip().removesuffix(";"))
     out = options.pop("out", None)
     if name is not None and out is not None and name != out:
         raise UsageError(f"the results have two names, {out!r} and {name!r}: keep one")
@@ -231,6 +234,16 @@ def _path(value: str, namespace: Mapping[str, Any]) -> str | os.PathLike[str]:
     # A name of the notebook, as for a number; else the path itself.
     path = namespace.get(value)
     return path if isinstance(path, str | os.PathLike) else value
+
+
+def _without_comment(code: str) -> str:
+    """Leave out a comment at the end; a ``#`` in a string begins none."""
+    # What cannot be split into tokens is left to who reads it next, and says what is wrong.
+    with contextlib.suppress(tokenize.TokenError, SyntaxError):
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            if token.type == tokenize.COMMENT:
+                return code.removesuffix(token.string)
+    return code
 
 
 def _take_name(text: str) -> tuple[str, str | None]:

@@ -1,7 +1,9 @@
 """What a cell asks for, as syntax trees."""
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 FUNCTION = "loop_body"
 REPLAY = "_parmagic_replay"
@@ -33,13 +35,18 @@ class Plan:
     target
         Cells that end with ``ys = [... for ...]``: the name that the results are bound to.
     replay
-        Loops without a header: binds a function called `REPLAY`, executed as `function` is, that
-        repeats in the kernel what the items did. It takes the results, in the order of the items;
-        a first part of them will do.
+        Cells without a header: binds a function called `REPLAY`, executed as `function` is, that
+        repeats in the kernel what the items did, or assigns the results to ``df["y"]``. It takes
+        the results, in the order of the items; of a loop, a first part of them will do.
+    value_of
+        Loops without a header: makes of what the function returns, which `replay` takes, what a
+        user would call the value of the item.
     changes
         The notebook's names that `replay` changes. They have to exist before the items are run.
     after
         Loops without a header: the statements below the loop.
+    last
+        Loops without a header: the expression that the cell ends with, whose value is the cell's.
     """
 
     before: ast.Module | None
@@ -51,11 +58,13 @@ class Plan:
     has_value: bool = True
     target: str | None = None
     replay: ast.Module | None = None
+    value_of: Callable[[Any], Any] | None = None
     changes: tuple[str, ...] = ()
     after: ast.Module | None = None
+    last: ast.Expression | None = None
 
     @property
     def trees(self) -> list[ast.Module | ast.Expression]:
         """The trees that are there, in the order in which they are run."""
-        trees = [self.before, self.items, self.function, self.replay, self.after]
+        trees = [self.before, self.items, self.function, self.replay, self.after, self.last]
         return [tree for tree in trees if tree is not None]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from parmagic.mapping.output_log import OutputLog
 from parmagic.notebook.body import check_kernel
+from parmagic.notebook.escape import escapes
 from parmagic.notebook.flow import unset_reads
 from parmagic.notebook.plan import FUNCTION
 from parmagic.notebook.scope import binds
@@ -147,6 +148,8 @@ def explain_start_up(error: BaseException) -> None:
 def _start_up(lines: str, cell: str, source: Source, namespace: Mapping[str, Any]) -> StartUp:
     tree = ast.parse(lines, source.filename)
     check_kernel(tree.body)
+    for mistake in escapes(tree):
+        raise mistake
     compile(tree, source.filename, "exec", dont_inherit=True)  # such as a return
     names = binds(*tree.body)
     # What the cell sets before it reads it need not travel: it may be what it is to replace.

@@ -104,8 +104,8 @@ def _remark(report: Report) -> str:
 
 def _preview(report: Report) -> str:
     shown = [isolated(result, _RESULT_LENGTH) for result in report.preview[:_SHOWN]]
-    if not shown:
-        return ""
+    if set(report.preview) <= {"None"}:
+        return ""  # a notebook shows no None
     hidden = report.done - len(shown)
     more = f", … {hidden:,} more" if hidden > 0 else ""
     return f'<div style="{_SECTION}"><samp>[{", ".join(shown)}{more}]</samp></div>'

@@ -136,6 +136,7 @@ def test_an_interrupt_of_who_waits_ends_the_waiting(live: Kernel, gate: Gate) ->
 
 REFUSED = {
     "a loop that fills": ("ys = []", "for x in range(3):\n    ys.append(x)", "'ys'"),
+    "a column": ("df = {}", "df['y'] = [x for x in range(3)]", "what the cell fills"),
     "a list": ("", "zs = [x for x in range(3)]", "'zs'"),
 }
 

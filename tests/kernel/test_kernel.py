@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 from kernels import Kernel
 from support import Gate, wait_until
@@ -107,6 +109,9 @@ FORMS = {
     "a comprehension": "ys = %parmap x ** 2 for x in xs",
     "a comprehension in brackets": "ys = %parmap [x ** 2 for x in xs]",
     "a named comprehension": "%parmap x ** 2 for x in xs -> ys",
+    "a comment": "%%parmap x in xs -> ys  # -> zs\nx ** 2",
+    "a comment in a line": "ys = %parmap x ** 2 for x in xs  # -> zs",
+    "a comment alone": "%%parmap  # all of them\nys = [x ** 2 for x in xs]",
     "an option's name": "%%parmap -o ys x in xs\nx ** 2",
     "a cell that ends with a comprehension": "%%parmap\nn = 2\nys = [x ** n for x in xs]",
     "a cell that appends": "%%parmap\nys = []\nfor x in xs:\n    ys.append(x ** 2)",
@@ -150,6 +155,107 @@ def test_every_form_binds_the_same_list(kernel: Kernel, form: str) -> None:
 )
 def test_a_line_sees_the_variables_of_its_place(kernel: Kernel, cell: str, shown: str) -> None:
     assert kernel.run(cell).result["text/plain"] == shown
+
+
+LOOP = "%%parmap\nys = []\nfor x in range(4):\n    ys.append(x)\n"
+
+
+@pytest.mark.parametrize("last", ["ys", "z = 2\nys[:z]", "(\n    ys\n)  # done", "print(); ys"])
+def test_a_cell_with_a_loop_shows_its_last_expression(kernel: Kernel, last: str) -> None:
+    cell = kernel.run(LOOP + last)
+    assert cell.result["text/plain"] == ("[0, 1]" if "z" in last else "[0, 1, 2, 3]")
+    assert kernel.value("_ is Out[len(In) - 1] and list(_)") == ast.literal_eval(
+        cell.result["text/plain"]
+    )
+
+
+@pytest.mark.parametrize("last", ["ys;", "None", "z = ys", "print(ys)"])
+def test_a_cell_with_a_loop_has_no_result_where_the_loop_alone_has_none(
+    kernel: Kernel, last: str
+) -> None:
+    assert kernel.run(LOOP + last).result == {}
+
+
+def test_an_error_in_the_last_expression_has_its_line(kernel: Kernel) -> None:
+    cell = kernel.run(LOOP + "\n\nys[9]")
+    assert cell.error == "IndexError: list index out of range"
+    assert "----> 7 ys[9]" in cell.traceback
+
+
+def test_the_report_of_a_loop_has_the_values_of_its_items(kernel: Kernel) -> None:
+    kernel.run("ys = {}")
+    cell = kernel.run("%%parmap\nfor x in range(3):\n    ys[x] = x * x")
+    assert "(2, 4)" in cell.shown[0]["text/html"]
+    assert "(0, 4, 2)" not in cell.shown[0]["text/html"]
+    assert kernel.value("parmagic.jobs[-1].values") == {0: (0, 0), 1: (1, 1), 2: (2, 4)}
+    assert kernel.value("parmagic.jobs[-1].outcome(2).value") == (2, 4)
+    assert kernel.value("list(parmagic.jobs[-1].result().frame().result)") == [
+        (0, 0),
+        (1, 1),
+        (2, 4),
+    ]
+
+
+def test_a_loop_that_was_mended_fills_what_all_items_did(kernel: Kernel) -> None:
+    kernel.run("ys = []")
+    loop = "\nfor x in [1, 2, 0]:\n    ys.append(1 / x"
+    assert "ZeroDivisionError" in kernel.run(f"%%parmap --workers 1 --chunksize 1{loop})").error
+    assert kernel.value("parmagic.jobs[-1].values") == {0: 1.0, 1: 0.5}
+    assert kernel.run(f"%%parmap --resume{loop} if x else 0)").succeeded
+    assert kernel.value("ys") == [1.0, 0.5, 0]
+
+
+def test_a_loop_fills_what_the_items_did_that_ran_well(kernel: Kernel) -> None:
+    cell = kernel.run(
+        "%%parmap --return-exceptions\nys = []\nfor x in [1, 0, 2]:\n    ys.append(1 / x)\nys"
+    )
+    assert cell.result["text/plain"] == "[1.0, 0.5]"
+    assert kernel.value("list(parmagic.jobs[-1].errors)") == [1]
+
+
+@pytest.mark.parametrize("option", ["", "--serial", "-q"])
+@pytest.mark.parametrize("cell", ["x in [1, 2]\nprint(x)", "[1, 2]\ndef f(x):\n    print(x)"])
+def test_a_cell_whose_items_all_give_none_has_no_result(
+    kernel: Kernel, cell: str, option: str
+) -> None:
+    kernel.run("'before'")
+    run = kernel.run(f"%%parmap {option} {cell}")
+    assert run.result == {}
+    shown = run.stdout + "".join(str(bundle) for bundle in run.shown)
+    assert ("2 items done" in shown) is (option != "-q")
+    assert "None" not in shown
+    assert kernel.value("_") == "before"
+    assert kernel.value("parmagic.jobs[-1].values") == {0: None, 1: None}
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [("%%parmap x in [0, 1]\nx or None", "[None, 1]"), ("%%parmap x in []\nprint(x)", "[]"),
+     ("%parmap print(x) for x in [0]", "[None]")],
+)  # fmt: skip
+def test_none_is_shown_beside_others_and_as_the_value_of_a_line(
+    kernel: Kernel, cell: str, shown: str
+) -> None:
+    assert kernel.run(cell).result["text/plain"] == shown
+
+
+def test_a_column_of_a_frame_takes_the_results(kernel: Kernel) -> None:
+    kernel.run("import pandas as pd\ndf = pd.DataFrame({'x': [1, 2]})")
+    cell = kernel.run("%%parmap\ndf['y'] = [x * x for x in df.x]")
+    assert cell.result == {}
+    assert "2 items" in cell.shown[0]["text/plain"]
+    assert kernel.value("list(df.y)") == [1, 4]
+
+
+@pytest.mark.parametrize(
+    "cell", ["for x in [1]:\n    y = x\n    out.append(y)", "out[0] = [1 for x in [1]]"]
+)
+def test_what_cannot_be_filled_shows_its_line(kernel: Kernel, cell: str) -> None:
+    kernel.run("out = ()")
+    last = cell.splitlines()[-1]
+    run = kernel.run(f"%%parmap\nz = 1\n{cell}")
+    assert f"----> {len(cell.splitlines()) + 2} {last}" in run.traceback
+    assert "_parmagic" not in run.traceback
 
 
 def test_a_map_can_use_the_results_of_the_one_before(kernel: Kernel) -> None:
@@ -271,6 +377,108 @@ def test_reloading_changes_nothing(kernel: Kernel) -> None:
     kernel.run("%reload_ext parmagic")
     assert kernel.run("%parmap x for x in range(2)").result["text/plain"] == "[0, 1]"
     assert kernel.completions("%parpool --s") == ["--stop"]
+
+
+# What only IPython understands, where workers would run it: what is named, and what to write.
+ESCAPES = {
+    "a command": (
+        "x in [1]\nx\n!ls -l",
+        "'!ls -l' on line 3",
+        "subprocess.run('ls -l', shell=True)",
+    ),
+    "a command's output": (
+        "x in [1]\nif x:\n    y = !echo {x}",
+        "'!echo {x}' on line 3",
+        "subprocess.getoutput(f'echo {x}').splitlines()",
+    ),
+    "a magic": ("x in [1]\n%matplotlib inline", "'%matplotlib inline' on line 2", "Move it out"),
+    "a timer": ("x in [1]\n%time abs(x)", "'%time abs(x)' on line 2", "abs(x)"),
+    "a cell magic": ("x in [1]\n%%time\nx", "'%%time' on line 2", "above %%parmap"),
+    "a question": ("x in [1]\nx?", "'x?' on line 2", "Move it out of the body"),
+    "a nested line": (
+        "x in [1]\n\nys = %parmap y for y in [x]",
+        "'%parmap y for y in [x]' on line 3",
+        "parmagic.map(f, xs)",
+    ),
+    "one in a loop": ("\nfor x in [1]:\n    !ls", "'!ls' on line 3", "subprocess.run('ls'"),
+    "one in the function": ("[1]\ndef f(x):\n    !ls", "'!ls' on line 3", "subprocess.run('ls'"),
+}
+
+
+@pytest.mark.parametrize("kind", ESCAPES)
+def test_what_only_ipython_understands_is_named_as_it_was_written(
+    kernel: Kernel, kind: str
+) -> None:
+    code, what, instead = ESCAPES[kind]
+    cell = kernel.run(f"%%parmap {code}")
+    assert cell.kinds == ["stream"]
+    assert cell.stderr.startswith(f"UsageError: {what}")
+    assert instead in cell.stderr
+
+
+@pytest.mark.parametrize("option", ["--serial", "--on threads"])
+def test_what_ipython_understands_runs_where_the_notebook_is(kernel: Kernel, option: str) -> None:
+    kernel.run("from concurrent.futures import ThreadPoolExecutor\nthreads = ThreadPoolExecutor(1)")
+    cell = kernel.run(f"%%parmap {option} x in [1, 2]\ny = !echo a\n(x, y[0])")
+    assert cell.result["text/plain"] == "[(1, 'a'), (2, 'a')]"
+    kernel.run("threads.shutdown()")
+
+
+def test_what_stands_beside_the_loop_may_be_ipythons(kernel: Kernel) -> None:
+    cell = kernel.run(
+        "%%parmap\nys = !echo a\nfor x in [1]:\n    ys.append(x)\nz = !echo b\n[*ys, *z]"
+    )
+    assert cell.result["text/plain"] == "['a', 1, 'b']"
+
+
+# Names that stand for a method of the notebook's: what is said, and what to write.
+ALIASES = {
+    "a loop": ("%%parmap\nadd = ys.append\nfor x in range(3): add(x)", "line 3", "ys.append(x)"),
+    "a body": ("%%parmap x in range(3)\nadd(2 * x)", "line 2", "%%parmap x in range(3) -> ys"),
+    "a line": ("%parmap add(x) for x in range(3)", "line 1", "%%parmap x in range(3) -> ys"),
+    "an update": ("%%parmap x in range(3)\nput({x: x})", "'counts.update'", "counts.update(part)"),
+    "no name": ("%%parmap x in range(3)\nhide(x)", "the 'append' of a list", "-> ys"),
+}
+
+
+@pytest.mark.parametrize("kind", ALIASES)
+def test_a_method_that_changes_the_notebook_in_vain_is_refused(kernel: Kernel, kind: str) -> None:
+    kernel.run(
+        "from collections import Counter\nys, counts = [], Counter()\n"
+        "add, put, hide = ys.append, counts.update, [].append"
+    )
+    code, what, instead = ALIASES[kind]
+    cell = kernel.run(code)
+    assert cell.kinds == ["stream"]
+    assert cell.stderr.startswith("UsageError: ")
+    assert what in cell.stderr
+    assert instead in cell.stderr
+
+
+# What looks like such a method, and changes nothing of the notebook's in vain.
+HARMLESS = {
+    "a print": "show = print",
+    "a method that reads": "show = ys.count",
+    "a function": "def show(x): pass",
+    "a file": "import io\nshow = io.StringIO",
+    "a queue": "import multiprocessing as mp\nshow = mp.get_context('spawn').SimpleQueue().put",
+}
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_a_loop_that_is_run_for_what_it_does_elsewhere_is_run(kernel: Kernel, kind: str) -> None:
+    kernel.run(f"ys = []\n{HARMLESS[kind]}")
+    assert kernel.run("%%parmap\nfor x in range(3):\n    show(x)").stderr == ""
+    kernel.run("add = ys.append")
+    assert kernel.run("%%parmap x in range(3)\nadd = [].append\nadd(x)").stderr == ""
+    assert kernel.run("%parmap (lambda add: add(x))(abs) for x in range(3)").stderr == ""
+    assert kernel.run("%parmap [add(x) for add in [abs]] for x in range(3)").stderr == ""
+
+
+def test_a_method_changes_the_notebook_where_the_notebook_is(kernel: Kernel) -> None:
+    kernel.run("ys = []\nadd = ys.append")
+    assert kernel.run("%%parmap --serial\nfor x in range(3):\n    add(x)").succeeded
+    assert kernel.value("ys") == [0, 1, 2]
 
 
 MISTAKES = {

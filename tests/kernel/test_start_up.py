@@ -100,6 +100,7 @@ def test_jobs_in_the_background_go_on_while_workers_are_replaced(started: Kernel
 
 MISTAKES = {
     "return": ("%%parpool\nreturn 5", "SyntaxError: 'return' outside function"),
+    "magic": ("%%parpool\n!ls", "UsageError: '!ls' on line 2"),
     "await": ("%%parpool\nawait f()", "UsageError: 'await' on line 2"),
     "option": ("%%parpool --stop\n5", "UsageError: %%parpool runs its cell in every worker"),
     "lock": ("%%parpool\nlock.locked()", "PayloadError: cannot send"),

@@ -63,3 +63,14 @@ def test_the_first_values_end_where_one_is_missing() -> None:
     outcomes.record(0, [1, 2])
     outcomes.record(3, [4])
     assert list(outcomes.first_values()) == [1, 2]
+
+
+def test_what_a_user_knows_as_the_value_may_be_made_of_what_was_returned() -> None:
+    outcomes = Outcomes(3)
+    outcomes.value_of = str
+    outcomes.record(0, [1])
+    assert list(outcomes.first_values()) == ["1"]
+    outcomes.record(2, [3])
+    outcomes.fail(1, ERROR, "b", "'b'")
+    assert outcomes.with_errors() == ["1", ERROR, "3"]
+    assert outcomes.returned() == [1, 3]

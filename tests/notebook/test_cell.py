@@ -61,7 +61,7 @@ def define(tree: ast.Module, name: str, namespace: dict) -> FunctionType:
     return scope[name]
 
 
-def run(plan: Plan, namespace: dict) -> list:
+def run(plan: Plan, namespace: dict) -> object:
     """Do what the magic does, one item after the other, with a copy of all that is sent."""
     if plan.before:
         exec(compile(plan.before, "<cell>", "exec"), namespace)
@@ -74,6 +74,8 @@ def run(plan: Plan, namespace: dict) -> list:
         define(plan.replay, REPLAY, namespace)(results)
     if plan.after:
         exec(compile(plan.after, "<cell>", "exec"), namespace)
+    if plan.last:
+        return eval(compile(plan.last, "<cell>", "eval"), namespace)
     return results
 
 
@@ -313,6 +315,13 @@ CELLS = [
     ("zs = [(x, y) for x in xs for y in ys]", ""),
     ("zs = [a + str(b) for b, a in pairs]", ""),
     ("for x in xs:\n    pass\nzs = [x for x in ys]", ""),
+    ("table['zs'] = [double(x) for x in xs]", ""),
+    ("grid[0][:2] = [x for x in ys]", ""),
+    ("grid[0][2]: int = [x for x in ys]", "__annotations__"),
+    ("a, *b = [double(x) for x in xs]", ""),
+    ("zs = table['zs'] = [double(x) for x in xs]", ""),
+    ("out += [double(x) for x in xs]", ""),
+    ("import types\nconfig = types.SimpleNamespace()\nconfig.zs = [x for x in xs]", ""),
     ("for x in xs:\n    out.append(double(x))", "x"),
     ("out = []\nfor x in xs:\n    y = x * x\n    out.append(y)\nz = sum(out)", "x y"),
     ("for a, b in pairs:\n    table[a] = b", "a b"),
@@ -321,6 +330,8 @@ CELLS = [
     ("for i in range(len(grid)):\n    grid[i][1] = i\nz = grid[2]", "i"),
     ("for i in range(len(out)):\n    out[i] = i", ""),
     ("for k in sorted(table):\n    table[k] = 1", ""),
+    ("for i in range(4):\n    grid[i] = grid[i] + [i]", "i"),
+    ("for i in range(len(words)):\n    w = words[i]\n    words[i] = w + words[i].upper()", "i w"),
     ("for i in range(4):\n    grid[i][:2] = [i, i]", "i"),
     ("for i in range(4):\n    grid[i][::2] = i, i", "i"),
     ("for x in xs:\n    seen.add(x % 2)", "x"),
@@ -387,6 +398,18 @@ def test_the_comprehension_that_ends_a_cell_is_its_value():
     assert run(plan, notebook()) == [9, 3, 6]
 
 
+@pytest.mark.parametrize("above", ["", "\n", "\nz = 1\n"])
+def test_the_expression_that_ends_a_cell_is_its_value(above):
+    plan, namespace = plan_cell("", f"for x in xs:\n    out.append(x){above}\nout * 2"), notebook()
+    assert run(plan, namespace) == [3, 1, 2, 3, 1, 2]
+    assert namespace["out"] == [3, 1, 2]
+
+
+@pytest.mark.parametrize("end", ["", "\nz = out", "\nif out:\n    out"])
+def test_a_cell_that_ends_otherwise_has_no_value(end):
+    assert plan_cell("", f"for x in xs:\n    out.append(x){end}").last is None
+
+
 def test_the_results_of_the_last_comprehension_get_its_name():
     assert plan_cell("", "zs: list[int] = [x for x in xs]").target == "zs"
 
@@ -395,6 +418,39 @@ def test_the_first_results_can_be_replayed_alone():
     plan, namespace = plan_cell("", "for x in xs:\n    out.append(x)"), notebook()
     define(plan.replay, REPLAY, namespace)([[(0, 3)], [(0, 1)]])
     assert namespace["out"] == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [("table['zs'] = [1 for x in xs]", ("table",)), ("out += [1 for x in xs]", ("out",))],
+)
+def test_what_is_assigned_to_has_to_exist_first(cell, names):
+    plan = plan_cell("", cell)
+    assert plan.changes == names
+    assert plan.target is None
+
+
+VALUES_OF_ITEMS = [
+    # the body of a loop over xs, and the value of each item
+    ("out.append(x)", [3, 1, 2]),
+    ("out.extend([x])", [[3], [1], [2]]),
+    ("table[x] = x * x", [(3, 9), (1, 1), (2, 4)]),
+    ("table['last'] = x", [("last", 3), ("last", 1), ("last", 2)]),
+    ("grid[x][:1] = [x]", [(x, slice(None, 1, None), [x]) for x in (3, 1, 2)]),
+    ("counts[x] += 1", [(3, 1), (1, 1), (2, 1)]),
+    ("total += x", [3, 1, 2]),
+    ("groups[x].append(0)", [(3, 0), (1, 0), (2, 0)]),
+    ("if x > 1: out.append(x)", [3, None, 2]),
+    ("out.append(x)\n    if x > 1: table[x] = 0", [[3, (3, 0)], 1, [2, (2, 0)]]),
+    ("out.reverse()", [(), (), ()]),
+    ("pass", [None, None, None]),
+]
+
+
+@pytest.mark.parametrize(("body", "values"), VALUES_OF_ITEMS)
+def test_the_value_of_an_item_is_what_it_has_put_into_the_notebook(body, values):
+    plan, namespace = plan_cell("", f"for x in xs:\n    {body}"), notebook()
+    assert list(map(plan.value_of, run(plan, namespace))) == values
 
 
 def test_the_names_that_a_replay_changes_are_told():
@@ -575,7 +631,32 @@ CELLS_REFUSED = [
     ("while x: pass", "no loops", "ys = [f(x) for x in xs]"),
     ("for x in xs: pass\nfor y in ys: pass", "2 loops", "%%parmap x in xs"),
     ("if x:\n    for x in xs: pass", "no loops", "%%parmap x in xs"),
-    ("d = {x: f(x) for x in xs}", "no loops", "ys = [f(x) for x in xs]"),
+    (
+        "d = {x: f(x) for x in xs}",
+        "The dict comprehension on line 2",
+        "results = %parmap (x, f(x)) for x in xs and afterwards: d = dict(results)",
+    ),
+    (
+        "k = 1\n{f(x) for x in xs if x}",
+        "The set comprehension on line 3",
+        "results = %parmap f(x) for x in xs if x and afterwards: set(results)",
+    ),
+    (
+        "total = sum(f(x) for x in xs)",
+        "The generator expression on line 2",
+        "results = %parmap f(x) for x in xs and afterwards: total = sum(results)",
+    ),
+    (
+        "zs = sorted([f(x) for x in xs], key=len)",
+        "The list comprehension on line 2 cannot",
+        "results = %parmap f(x) for x in xs and afterwards: zs = sorted(results, key=len)",
+    ),
+    (
+        "zs = [f(x) for x in xs]\nprint(zs)",
+        "The list comprehension on line 2 is not the last statement",
+        "Write in a cell below: print(zs) or in its place: zs = %parmap f(x) for x in xs",
+    ),
+    ("f = lambda: [x for x in xs]", "no loops", "ys = [f(x) for x in xs]"),
     ("for x in xs: pass\nelse:\n    y = 1", "'else' after the loop (line 4)", "y = 1"),
     ("for x in xs:\n    if x: break", "'break' on line 3", "-> results"),
     ("for x in xs:\n    return x", "'return' on line 3", "End the cell with: x"),
@@ -592,15 +673,29 @@ CELLS_REFUSED = [
     (
         "for x in xs:\n    out.append(len(out))",
         "'out' is read on line 3 and updated on line 3",
-        "-> out",
+        "Run it as a plain loop",
     ),
-    ("for x in xs:\n    f = lambda: out\n    out.append(1)", "'out' is read on line 3", "-> out"),
+    ("for x in xs:\n    f = lambda: out\n    out.append(1)", "'out' is read on line 3", "plain"),
     (
         "for x in xs:\n    if x not in seen:\n        seen.add(x)",
         "'seen' is read on line 3",
         "seen.add(x)",
     ),
-    ("for x in xs:\n    table[x] = table.get(x, 0) + 1", "'table' is read on line 3", "-> parts"),
+    (
+        "for x in xs:\n    table[x] = table.get(x, 0) + 1",
+        "'table' is read on line 3",
+        "table = collections.Counter() and in it: table[x] += 1",
+    ),
+    (
+        "for i in ys:\n    grid[i] = grid[i] * 2",
+        "If no 'i' comes twice",
+        "End the cell with (i, grid[i] * 2): %%parmap i in ys -> parts",
+    ),
+    (
+        "for x in xs:\n    if x not in table:\n        table[x] = f(x)",
+        "If no 'x' comes twice",
+        "End the cell with (x, f(x)): %%parmap x in xs -> parts",
+    ),
     (
         "for x in xs:\n    try:\n        table[x] += 1\n    except KeyError:\n        table[x] = 1",
         "'try'",
@@ -637,6 +732,48 @@ CELLS_REFUSED = [
     ("for obj.x in xs: pass", "'obj.x' cannot be the name of an item", "%%parmap x in xs"),
     ("zs = [(y := x) for x in xs]", "'y :='", "%%parmap x in xs"),
 ]
+
+
+# header, and a cell in which items need each other's results
+CARRIED = [
+    ("", "for x in xs:\n    table[x] = table.get(x - 1, 0) + x"),
+    ("", "for x in xs:\n    table[x] = table[x - 1] + table[x]"),
+    ("", "for x in xs:\n    out.append(len(out))"),
+    ("", "for x in xs:\n    y = out[-1] + x\n    out.append(y)"),
+    ("", "for i in range(4):\n    grid[i] = grid[i - 1] + 1"),
+    ("", "for x in xs:\n    total += x * total"),
+    ("", "for x in xs:\n    if x not in out:\n        out.append(x)"),
+    ("", "for x in xs:\n    if x not in seen:\n        seen.add(x)\n        out.append(x)"),
+    ("x in xs", "table[x] = table.get(x - 1, 0) + x"),
+    ("x in xs", "y = out[-1] + x\nout.append(y)"),
+    ("x in xs", "total += x * total"),
+]
+
+
+@pytest.mark.parametrize(("header", "cell"), CARRIED)
+def test_where_items_need_each_other_no_rewriting_is_offered(header, cell):
+    message = refusal(plan_cell, header, cell)
+    assert "Run it as a plain loop" in message
+    assert "parts" not in message
+
+
+# Own elements of a range, and what is only nearly so.
+NOT_ALONE = [
+    "for i in [0, 0]:\n    grid[i] = grid[i] * 2",
+    "for i in range(-1, 3):\n    grid[i] = grid[i] * 2",
+    "for i in range(4):\n    i = 0\n    grid[i] = grid[i] * 2",
+    "for i in range(4):\n    for _ in xs:\n        grid[i] = grid[i] * 2",
+    "for i in range(4):\n    grid[i] = [i]\n    out.append(grid[i])",
+    "for i in range(4):\n    f = lambda: grid[i]\n    grid[i] = f()",
+    "for i in range(4):\n    grid[i] = grid[i] * 2\n    grid[i] = [1]",
+    "for i in range(4):\n    grid[i] = grid[i] * 2\n    grid[0].append(1)",
+    "for i in range(4):\n    if i:\n        grid[0] = []\n    grid[i] = grid[i] * 2",
+]
+
+
+@pytest.mark.parametrize("cell", NOT_ALONE)
+def test_an_element_that_others_may_touch_is_not_read(cell):
+    assert "'grid' is read on line" in refusal(plan_cell, "", cell)
 
 
 def refusal(plan, *arguments) -> str:
@@ -779,7 +916,9 @@ RAISING = [
     ("", "for x in xs:\n    y = 1\n    nowhere.append(x)", 4),
     ("", "for x in xs:\n    y = 1\n    out[7:'a'] = [x]", 4),
     ("", "for x in xs:\n    out.append(x)\n\n1 / 0", 5),
+    ("", "for x in xs:\n    out.append(x)\n1 / 0\nz = 1", 4),
     ("", "k = 1\nzs = [\n    1 / 0\n    for x in xs]", 4),
+    ("", "k = 1\n\nout[7:'a'] = [x for x in xs]", 4),
     ("", "k = 1\nzs = [\n    x\n    for x in xs if 1 / 0]", 5),
 ]
 

@@ -105,6 +105,11 @@ def test_the_preview_reads_like_a_list(changes, words):
     assert Page(render(replace(DONE, **changes))).text.endswith(words)
 
 
+def test_a_report_shows_no_values_where_all_are_none():
+    assert "None" not in render(replace(DONE, preview=("None",) * 3))
+    assert Page(render(replace(DONE, preview=("None", "1"), done=2))).text.endswith("[None, 1]")
+
+
 def test_a_failure_is_shown_with_its_item_and_its_error():
     assert "item 7" in Page(render(REPORTS["failed"])).text
     assert Page(render(REPORTS["failed"])).text.endswith(DIVISION)
