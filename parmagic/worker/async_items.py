@@ -182,13 +182,14 @@ class AsyncItemRun(ItemRun):
 
     def stop(self) -> None:
         """Keep only what is finished by now: the job is cancelled."""
+        super().stop()
         self._over = True
         self._loop.stop()
 
     def settle(self) -> None:
         """Put all in the order of the items."""
-        if not self._took:
-            return  # the items could not even be read
+        if not self._took:  # neither function nor items could be read
+            return super().settle()
         finished = self._ended.keys() | self._failed.keys()
         numbers = range(max(finished, default=-1) + 1)
         self.values = [self._ended.get(number) for number in numbers]

@@ -221,3 +221,33 @@ def test_with_a_seed_they_run_one_by_one_and_give_the_same_numbers() -> None:
     numbers = parmagic.map(draw, range(6), seed=1)
     assert numbers == parmagic.map(draw, range(6), seed=1, chunksize=1)
     assert numbers == Job(draw, range(6), Options(seed=1, serial=True)).run()
+
+
+class SlowToLoad:
+    """What waits at a gate where it is unpickled."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def __reduce__(self) -> Any:
+        return Gate.enter, (self._gate, "loading")
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine function"])
+def test_an_item_whose_function_was_still_being_loaded_has_not_failed(
+    kind: str, gate: Gate
+) -> None:
+    slow = SlowToLoad(gate)
+
+    def plain(x: int) -> object:
+        return slow
+
+    async def later(x: int) -> object:
+        return slow
+
+    job = parmagic.map_async(plain if kind == "function" else later, range(3))
+    gate.wait_for(1)
+    job.interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        job.result(10)
+    assert (job.errors, job.values, job.pending) == ({}, {}, [0, 1, 2])
