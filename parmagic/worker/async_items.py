@@ -189,7 +189,8 @@ class AsyncItemRun(ItemRun):
     def settle(self) -> None:
         """Put all in the order of the items."""
         if not self._took:  # neither function nor items could be read
-            return super().settle()
+            super().settle()
+            return
         finished = self._ended.keys() | self._failed.keys()
         numbers = range(max(finished, default=-1) + 1)
         self.values = [self._ended.get(number) for number in numbers]
