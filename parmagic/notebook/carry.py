@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from parmagic.notebook.advice import advice, shown
 from parmagic.notebook.change import Change, changes
@@ -12,6 +13,13 @@ Update = Change | Effect
 
 # What they read, they may read when it has been changed.
 _LATER = ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef | ast.GeneratorExp
+
+
+class Counted(NamedTuple):
+    """How to count without a look at what there is: the Counter, and what is added to it."""
+
+    counter: str
+    addition: ast.AugAssign
 
 
 def reads(name: str, *nodes: ast.AST) -> Iterator[ast.Name]:
@@ -71,14 +79,19 @@ def condition(update: Update, body: list[ast.stmt]) -> str:
     return f" If no '{shown(key)}' comes twice, that will do:"
 
 
-def counted(statement: ast.stmt) -> ast.stmt | None:
-    """Return ``counts[k] += n`` for ``counts[k] = counts.get(k, 0) + n``."""
+def counted(statement: ast.stmt) -> Counted | None:
+    """Return ``counts[k] += n`` for ``counts[k] = counts.get(k, 0) + n``.
+
+    A Counter starts from nothing, so that no item reads what others have counted.
+    """
     match statement:
         case ast.Assign(
             targets=[ast.Subscript(value=ast.Name(id=name), slice=key) as place],
             value=ast.BinOp(left=got, op=ast.Add(), right=number),
         ) if ast.unparse(got) == f"{name}.get({ast.unparse(key)}, 0)":
-            return ast.copy_location(ast.AugAssign(place, ast.Add(), number), statement)
+            counter = f"{shown(place.value)} = collections.Counter()"
+            addition = ast.AugAssign(place, ast.Add(), number)
+            return Counted(counter, ast.copy_location(addition, statement))
     return None
 
 

@@ -139,19 +139,9 @@ def _check_unread(effect: Effect, loop: ast.For, body: list[ast.stmt], header: s
 
 
 def _rewritten(statement: ast.stmt, header: str) -> list[Step]:
-    addition = counted(statement)
-    return instead(statement, header) if addition is None else _by_counter(addition)
-
-
-def _by_counter(addition: ast.stmt) -> list[Step]:
-    """Say how to count without a look at what others have counted."""
-    match addition:
-        case ast.AugAssign(target=ast.Subscript(value=counts)):
-            return [
-                ("Before the loop, write:", f"{shown(counts)} = collections.Counter()"),
-                ("and in it:", shown(addition)),
-            ]
-    return []
+    if count := counted(statement):
+        return [("Before the loop, write:", count.counter), ("and in it:", shown(count.addition))]
+    return instead(statement, header)
 
 
 def _live(iterable: ast.AST) -> Iterator[ast.Name]:

@@ -31,8 +31,8 @@ def instead(statement: ast.stmt, header: str) -> list[Step]:
                 _end(value, header, "parts"),
                 ("and add up afterwards:", f"{total} = sum(parts)"),
             ]
-    if addition := counted(statement):
-        return _count(addition, header)
+    if count := counted(statement):
+        return [("In a cell above, write:", count.counter), *instead(count.addition, header)]
     halves = halve(statement, _stand_in)
     if halves is None or not _can_be_sent(halves.operands):
         return [
@@ -40,15 +40,6 @@ def instead(statement: ast.stmt, header: str) -> list[Step]:
             ("and update afterwards:", "for part in parts: ..."),
         ]
     return _repeat(halves, header)
-
-
-def _count(addition: ast.stmt, header: str) -> list[Step]:
-    """Let a Counter start from nothing, so that no item reads what others have counted."""
-    match addition:
-        case ast.AugAssign(target=ast.Subscript(value=counts)):
-            counter = f"{shown(counts)} = collections.Counter()"
-            return [("In a cell above, write:", counter), *instead(addition, header)]
-    return []
 
 
 def _end(value: ast.expr, header: str, results: str) -> Step:
