@@ -25,6 +25,7 @@ class Custody:
         self._held: dict[int, list[Segment]] = {}
         # It may have windows on these: to write there is fastest.
         self._seen: dict[int, None] = {}
+        self._most_seen = most_kept()  # asks the system, which no message need wait for
 
     def lend(self, run: Run, segments: Segments, nbytes: int) -> tuple[Run, Segments]:
         """Add a free segment to ``run``, for values of ``nbytes``, if there is one."""
@@ -45,7 +46,7 @@ class Custody:
         for segment in segments:
             self._seen.pop(segment.number, None)
             self._seen[segment.number] = None
-        while len(self._seen) > most_kept():
+        while len(self._seen) > self._most_seen:
             del self._seen[next(iter(self._seen))]
 
     def find(self, shipped: Shipped, _: int | None) -> Segment | None:

@@ -277,7 +277,7 @@ def _start(mapped: _Mapped) -> int:
 
 
 def descriptors_to_spend() -> int:
-    """Return how many looks this process may have at once, and how many free segments."""
+    """Return how many looks this process may have at once."""
     if sys.platform == "win32":
         return 256
     import resource
