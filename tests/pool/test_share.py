@@ -165,15 +165,16 @@ def test_a_worker_writes_through_any_view(
     assert np.array_equal(shared, expected)
 
 
+def write(array: np.ndarray) -> str:
+    try:
+        array[0] = 7
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def test_what_is_to_be_read_refuses_to_be_written(pool: Pool) -> None:
     shared = share(numbers())
-
-    def write(array: np.ndarray) -> str:
-        try:
-            array[0] = 7
-        except ValueError as error:
-            return str(error)
-        return ""
 
     assert "read-only" in pool.submit(write, shared).result()
     assert "read-only" in pool.submit(lambda: write(shared)).result()
@@ -186,13 +187,6 @@ def test_few_numbers_to_be_read_refuse_to_be_written_too(pool: Pool) -> None:
 
 def why_not_written(pool: Pool) -> str:
     shared = share(np.zeros(10))
-
-    def write(array: np.ndarray) -> str:
-        try:
-            array[0] = 7
-        except ValueError as error:
-            return str(error)
-        return ""
 
     return pool.submit(write, shared).result()
 
