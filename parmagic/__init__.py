@@ -18,6 +18,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from parmagic.backends.use import backend_name, use
@@ -93,9 +95,17 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'parmagic' has no attribute {name!r}")
-    value = getattr(import_module(f"parmagic.{_HOMES[name]}"), name)
+    value = getattr(_whole_module(f"parmagic.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _whole_module(name: str) -> ModuleType:
+    """Import without an Interrupt amid: half a package (pathlib of 3.13) cannot be had again."""
+    from parmagic.pool.interrupts import Interrupts
+
+    with Interrupts():
+        return import_module(name)
 
 
 def __dir__() -> list[str]:
@@ -104,13 +114,9 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Add the magics to ``shell``; called by ``%load_ext parmagic``."""
-    from parmagic.notebook.extension import load
-
-    load(shell)
+    _whole_module("parmagic.notebook.extension").load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take the magics away and end the pool; called by ``%unload_ext parmagic``."""
-    from parmagic.notebook.extension import unload
-
-    unload(shell)
+    _whole_module("parmagic.notebook.extension").unload(shell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # signal's own functions make enums of all they see, which takes 40 µs for a short call.
 import _signal  # type: ignore[import-not-found]  # typeshed has none
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -25,7 +26,7 @@ class Interrupts:
     Parameters
     ----------
     on_interrupt
-        Called at the signal. By default KeyboardInterrupt is raised at the block's end.
+        Called at the signal. By default the handler of before has it at the block's end.
     """
 
     def __init__(self, on_interrupt: Callable[[], None] | None = None) -> None:
@@ -51,7 +52,7 @@ class Interrupts:
         if self._before is not None:
             _signal.signal(_SIGINT, self._before)
         if self._noted and error is None:
-            raise KeyboardInterrupt
+            self._before(_SIGINT, sys._getframe())  # noqa: SLF001  # inspect takes 8 ms to import
 
     def allow(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``fn``, which an Interrupt may end by KeyboardInterrupt."""

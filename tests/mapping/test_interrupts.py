@@ -199,3 +199,50 @@ def test_an_interrupt_while_workers_start_is_quiet(
     script: Callable[..., Script], seconds: float
 ) -> None:
     assert script(STARTING, seconds).end() == (0, "", "")
+
+
+IMPORTING = """
+import os, signal, sys
+import parmagic
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "parmagic.mapping.job":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+try:
+    parmagic.map(abs, range(100))
+except KeyboardInterrupt:
+    print(*(name in sys.modules for name in ("parmagic.mapping.job", "parmagic.mapping.map")))
+assert parmagic.map(abs, [-1, -2]) == [1, 2]
+"""
+
+
+def test_an_interrupt_waits_for_the_end_of_an_import(script: Callable[..., Script]) -> None:
+    assert script(IMPORTING).end() == (0, "True True\n", "")
+
+
+HANDLED = """
+import asyncio, os, signal
+from parmagic.pool.interrupts import Interrupts
+
+async def main():
+    try:
+        with Interrupts():
+            os.kill(os.getpid(), signal.SIGINT)
+        print("goes on")
+        await asyncio.sleep(100)
+    except asyncio.CancelledError:
+        print("cancelled")
+        raise
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_noted_interrupt_is_the_business_of_who_handles_it(script: Callable[..., Script]) -> None:
+    assert script(HANDLED).end() == (0, "goes on\ncancelled\ninterrupted\n", "")
