@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import itertools
 import signal
+import threading
+import time
 from functools import partial
 from typing import Any
 
 from parmagic.backends.backend import Adapter, Order, Tell, tell_of
 from parmagic.worker import remote
 from parmagic.worker.errors import BackendError
+
+# How often, and for how long, to ask which engine runs what was to be aborted.
+_LOOK_SECONDS = 0.05
+_AT_MOST_SECONDS = 10.0
 
 _numbers = itertools.count(1)
 
@@ -73,10 +79,20 @@ class IPyParallelBackend(Adapter):
 
     def cancel(self, submitted: list[Any]) -> None:
         """Abort what waits, and interrupt what runs."""
-        running = {each.engine_id for each in submitted} - {None}
         self._client.abort(submitted, self._targets, block=False)
+        self._interrupt(submitted, time.monotonic() + _AT_MOST_SECONDS)
+
+    def _interrupt(self, submitted: list[Any], until: float) -> None:
+        """Send SIGINT to the engines that run these: on a busy machine we hear later which."""
+        engines = {each: each.engine_id for each in submitted if not each.ready()}
+        running = {*engines.values()} - {None}
         if running:
             self._client.send_signal(signal.SIGINT, sorted(running), block=False)
+        waiting = [each for each, engine in engines.items() if engine is None]
+        if waiting and time.monotonic() < until:
+            timer = threading.Timer(_LOOK_SECONDS, self._interrupt, (waiting, until))
+            timer.daemon = True
+            timer.start()
 
     def is_loss(self, error: BaseException) -> bool:
         """Tell whether an engine died."""
