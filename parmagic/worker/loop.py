@@ -154,8 +154,7 @@ class Worker:
         prepared = False
         while not self._ends:
             if not prepared and not self._channel.inbox.poll(IDLE_SECONDS):
-                prepared = True
-                _prepare()
+                prepared = _prepare()
             self._tidy_up()
             for received in self._channel.receive():
                 if not self._ends:
@@ -342,10 +341,13 @@ def _found_in_kernel(buffer: memoryview) -> Found | None:
     return found if found is not None and found.segment.known_there else None
 
 
-def _prepare() -> None:
-    die_with_parent_for_sure()
-    with suppress(OSError, ImportError):  # an item has taken all descriptors
+def _prepare() -> bool:
+    try:
+        die_with_parent_for_sure()
         _import_ahead()
+    except (OSError, ImportError):  # an item has taken all descriptors, or emptied sys.path
+        return False
+    return True
 
 
 def _import_ahead() -> None:

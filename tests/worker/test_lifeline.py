@@ -1,9 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 from support import Gate, Script, alive, wait_until
+
+from parmagic import ProcessPoolExecutor
 
 # What a worker does while the kernel is killed.
 OCCUPATIONS = {
@@ -67,3 +72,30 @@ def test_workers_that_do_nothing_die_with_the_kernel(
         "time.sleep(100)\n"
     )
     assert_they_die_with(kernel, [int(pid) for pid in kernel.line().split()])
+
+
+class Refusing:
+    """An import hook that lets nobody have ctypes, and notes who asks."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._times: Iterator[int] = itertools.count()
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "ctypes":
+            self._gate.note(next(self._times))
+            raise ModuleNotFoundError(name)
+
+
+def refuse(gate: Gate) -> None:
+    sys.modules.pop("ctypes", None)
+    sys.meta_path.insert(0, Refusing(gate))
+
+
+def test_a_worker_that_cannot_import_what_ties_it_to_the_kernel_tries_again(gate: Gate) -> None:
+    with ProcessPoolExecutor(1, initializer=refuse, initargs=(gate,)) as pool:
+        pid = pool.submit(os.getpid).result()
+        gate.wait_for(1)
+        assert pool.submit(os.getpid).result() == pid
+        gate.wait_for(2)
+        assert pool.submit(os.getpid).result() == pid
