@@ -244,7 +244,7 @@ def test_interrupt_opens_the_debugger_where_the_item_hangs(kernel: Kernel, gate:
     cell = kernel.start("%pardebug")
     gate.wait_for(2)
     kernel.interrupt()
-    shown = plain(cell.answer("up 0", "p y", "q").finish().stdout)
+    shown = plain(cell.answer("up -1", "p y", "q").finish().stdout)
     assert "TimeoutError: took longer than 0.1 s. Interrupt opens the debugger" in shown
     assert "\nKeyboardInterrupt\n> " in shown
     assert shown.endswith("\n5\n")
