@@ -8,11 +8,13 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextvars import copy_context
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from parmagic.mapping.awaiting import wait_for
 from parmagic.mapping.backlog import Backlog
+from parmagic.mapping.echo import Echo
 from parmagic.mapping.history import Origin, find_unfinished, remember
 from parmagic.mapping.logbook import Entry, logbook
 from parmagic.mapping.new_run import Run, new_run
@@ -27,6 +29,7 @@ from parmagic.mapping.source import source_of
 from parmagic.mapping.standing import Standing
 from parmagic.mapping.stream import stream
 from parmagic.pool.broken import PoolBroken
+from parmagic.pool.interrupts import Interrupts
 from parmagic.pool.output import show
 from parmagic.report import html, text
 from parmagic.report.report import Report
@@ -122,7 +125,7 @@ class Job(Future[Results[T]]):
         self._look_up = look_up
         #: What is called with no argument, in whatever thread, when items have finished.
         self.listeners: list[Callable[[], object]] = []
-        self._echo = echo
+        self._echo = Echo(echo)
         self._cancelled = False
         self._interrupted = False
         self._broken: BaseException | None = None
@@ -259,11 +262,11 @@ class Job(Future[Results[T]]):
         __tracebackhide__ = True
         try:
             results = self._results()
+            self._end_entry()
         except BaseException as error:
             self._give_up(error)
-            raise
-        finally:
             self._end_entry()
+            raise
         self.set_result(results)
         return results
 
@@ -315,12 +318,24 @@ class Job(Future[Results[T]]):
             with contextlib.suppress(Exception):  # the future has it
                 self.begin()
         if not self.done():
-            # What its items print belongs to the cell that started it.
-            drive = copy_context().run
-            threading.Thread(
-                target=drive, args=(self._finish_quietly,), name="parmagic-job", daemon=True
-            ).start()
+            self._start_thread()
         return self
+
+    def _start_thread(self) -> None:
+        # What its items print belongs to the cell that started it.
+        drive = partial(copy_context().run, self._finish_quietly)
+        thread = threading.Thread(target=drive, name="parmagic-job", daemon=True)
+        with Interrupts():  # which would leave open whether it has been started
+            try:
+                thread.start()
+            except RuntimeError:  # there are too many
+                self.abandon()
+                raise
+
+    def abandon(self) -> None:
+        """End a job that has begun and that nobody is going to drive, as `cancel` does."""
+        self.cancel()
+        self._finish_quietly()
 
     def _finish_quietly(self) -> None:
         with contextlib.suppress(BaseException):  # the future has it
@@ -358,7 +373,7 @@ class Job(Future[Results[T]]):
 
     def cancelled(self) -> bool:
         """Tell whether the job was cancelled."""
-        return super().cancelled() or (self._cancelled and self.done())
+        return super().cancelled() or (self._cancelled and self._interrupted and self.done())
 
     @property
     def was_stopped(self) -> bool:
@@ -464,7 +479,7 @@ class Job(Future[Results[T]]):
     def _hear(self, output: Output, worker: int) -> None:
         if output:
             self._standing.hear(output, worker)
-            self._echo(output)
+            self._echo.show(output)
 
 
 def _is_death(error: BaseException) -> bool:

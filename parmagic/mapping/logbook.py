@@ -7,6 +7,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -73,8 +74,10 @@ class Entry:
         job = self.job
         if job is not None:
             report = job.progress()
-            is_short = report.wall_seconds < _WORTH_SECONDS
-            self._past = _Past.of(job, report if is_short else job.in_short())
+            if report.wall_seconds >= _WORTH_SECONDS:
+                with suppress(Exception):  # of a value that is asked for its texts
+                    report = job.in_short()
+            self._past = _Past.of(job, report)
             self.job = None
 
     def summary(self) -> Report:

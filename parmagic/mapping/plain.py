@@ -28,13 +28,13 @@ def is_plain(item: object) -> bool:
         return len(item) <= _CHARACTERS  # type: ignore[arg-type]
     if kind is tuple:
         return len(item) <= _LENGTH and all(map(is_plain, item))  # type: ignore[arg-type, call-overload]
-    return kind in _TYPES or isinstance(item, PurePath)
+    return kind in _TYPES or issubclass(kind, PurePath)  # isinstance would ask the item
 
 
-def is_quick_to_print(value: object) -> bool:
+def is_quick_to_print(value: Any) -> bool:
     """Tell whether ``value`` is plain, or a number, date or short text of NumPy."""
     numpy = sys.modules.get("numpy")
-    if numpy is None or not isinstance(value, numpy.generic):
+    if numpy is None or not issubclass(type(value), numpy.generic):
         return is_plain(value)
     return bool(value.dtype.kind != "V" and value.nbytes <= 4 * _CHARACTERS)
 

@@ -135,7 +135,8 @@ class PoolRun:
         """
         with self._interrupts:
             try:
-                self._probe()
+                if not self.interrupted:
+                    self._probe()
                 self._feed()
                 while self._under_way:
                     self._take_next_event()
@@ -163,22 +164,28 @@ class PoolRun:
         return not self._events.empty()
 
     def _feed(self) -> None:
-        if self.interrupted or self._tries.over:
-            self._stop()
-        if self._suspects and not self._stopping:
-            self._feed_suspect()
-            return
         most = CHUNKS_PER_WORKER * self.workforce.size
-        while not self._stopping and len(self._under_way) < most and self._feed_one():
-            pass
+        while self._goes_on() and len(self._under_way) < most and self._feed_one():
+            pass  # also where all that can be fed cannot be sent
+        if not self._goes_on():
+            self._stop()
 
-    def _feed_suspect(self) -> None:
+    def _goes_on(self) -> bool:
+        return not (self._stopping or self.interrupted or self._tries.over)
+
+    def _feed_suspect(self) -> bool:
         """Run one alone: if a worker is lost again, it is to blame, and none of its neighbours."""
-        if not self._under_way:
-            self._alone = True
-            self._send(self._suspects.pop())
+        if self._under_way:
+            return False
+        self._send(self._suspects.pop())
+        self._alone = bool(self._under_way)
+        return True
 
     def _feed_one(self) -> bool:
+        if self._alone:
+            return False
+        if self._suspects:
+            return self._feed_suspect()
         rest = self._backlog.rest
         if rest == 0:
             return False
@@ -235,12 +242,14 @@ class PoolRun:
 
     def _finish(self) -> None:
         # Also on the way out of an error: no chunk of ours may be left in the pool.
-        if self._under_way:
-            self._stop()
-        while self._under_way:
-            self._take_next_event()
-        self._backlog.give_back(self._suspects)
-        self.workforce.forget(self._payload)
+        try:
+            if self._under_way:
+                self._stop()
+            while self._under_way:
+                self._take_next_event()
+        finally:
+            self._backlog.give_back(self._suspects)
+            self.workforce.forget(self._payload)
 
     def _take_next_event(self) -> None:
         event = self._next_event()
@@ -286,7 +295,6 @@ class PoolRun:
     def _take_done(self, piece: Piece, event: ChunkDone) -> None:
         try:
             done = event.done
-            self._hear(done.output, event.worker)
             self._note_trouble(done.parcel)
             seconds = sum(done.seconds)
             self._note_times(piece, event, seconds)
@@ -295,6 +303,7 @@ class PoolRun:
                 self._room.learn(done.peak_bytes)
                 self._payload.most_running = self._room.most_workers()
             self._take_values(piece, event)
+            self._hear(done.output, event.worker)
         finally:
             event.close()
 

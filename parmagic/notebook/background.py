@@ -40,8 +40,12 @@ def start_in_background(
         progress.finish(job, report=not quiet or error is not None)
 
     job.begin()
-    progress.begin(job)
-    job.add_done_callback(finish)
+    try:
+        progress.begin(job)
+        job.add_done_callback(finish)
+    except BaseException:
+        job.abandon()
+        raise
     return job.start()
 
 

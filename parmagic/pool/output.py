@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from parmagic.worker.capture import Output
 
@@ -15,7 +15,7 @@ Bundle = Mapping[str, Any]
 def print_text(bundle: Bundle, update: bool) -> None:
     """Print the text that stands for a display."""
     if not update:
-        sys.stdout.write(f"{bundle['data'].get('text/plain', '')}\n")
+        _write(sys.stdout, f"{bundle['data'].get('text/plain', '')}\n")
 
 
 #: Whether a flood is cut in the workers: no browser survives a million lines.
@@ -29,13 +29,22 @@ def show(output: Output) -> None:
     for _, kind, content in output:
         match kind:
             case "stdout":
-                sys.stdout.write(content)
+                _write(sys.stdout, content)
             case "stderr" | "warning":
-                sys.stderr.write(content)
+                _write(sys.stderr, content)
             case "display" | "update":
                 show_display(content, kind == "update")
             case "left_out":
-                sys.stderr.write(f"\n... {content:,} characters left out ...\n")
+                _write(sys.stderr, f"\n... {content:,} characters left out ...\n")
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # as under pythonw, where print does nothing either
+        return
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
 
 
 def show_safely(output: Output) -> None:

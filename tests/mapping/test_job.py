@@ -133,6 +133,38 @@ def test_to_cancel_what_is_over_changes_nothing() -> None:
     assert job.result() == [1]
 
 
+def test_to_cancel_what_has_run_all_its_items_changes_nothing() -> None:
+    jobs: deque[Job[int]] = deque()
+
+    def value_of(value: int) -> int:  # asked when they have run
+        return value if jobs[0].cancel() else -1
+
+    jobs.append(Job(abs, range(3), Options(serial=True), value_of=value_of))
+    assert jobs[0].start().result(10) == [0, 1, 2]
+    assert not jobs[0].cancelled()
+
+
+@pytest.mark.parametrize("serial", [False, True])
+def test_a_job_that_has_begun_and_nobody_drives_can_be_given_up(serial: bool) -> None:
+    job = Job(abs, range(3), Options(serial=serial))
+    job.begin()
+    job.abandon()
+    assert (job.cancelled(), job.pending) == (True, [0, 1, 2])
+    assert parmagic.map(abs, range(3), resume=job) == [0, 1, 2]
+
+
+def test_a_job_for_which_there_is_no_thread_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    job = Job(abs, range(3), Options(serial=True))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            job.start()
+    assert job.cancelled()
+
+
 def test_what_is_cancelled_before_it_begins_runs_nothing(gate: Gate) -> None:
     job = Job(gate.note, range(3))
     assert job.cancel()

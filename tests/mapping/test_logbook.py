@@ -10,7 +10,9 @@ import pytest
 from support import Gate, wait_until
 
 import parmagic
+from parmagic.mapping.job import Job
 from parmagic.mapping.logbook import MOST_ENTRIES, Entry, logbook
+from parmagic.report.report import Report
 
 
 def newest() -> Entry:
@@ -91,6 +93,18 @@ def test_not_more_than_twenty_are_kept() -> None:
         parmagic.map(abs, [-1], serial=True)
     numbers = [entry.number for entry in logbook.entries()]
     assert numbers == list(range(numbers[0], numbers[0] + MOST_ENTRIES))
+
+
+def test_a_job_that_cannot_be_described_at_length_is_described_in_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: Job[int]) -> Report:
+        raise RuntimeError
+
+    monkeypatch.setattr(Job, "in_short", refuse)
+    assert parmagic.map_async(slow, [1, 2]).result(10) == [1, 0]
+    assert newest().job is None
+    assert newest().summary().done == 2
 
 
 def test_a_job_that_could_not_begin_is_none() -> None:

@@ -320,6 +320,13 @@ def test_an_item_that_cannot_travel_is_named_and_the_others_run(
     assert results[:3] + results[4:] == [0, 1, 2, 4, 5]
 
 
+def test_the_first_item_that_cannot_be_sent_stops_the_job() -> None:
+    endless = itertools.chain([0], (threading.Lock() for _ in itertools.count()))
+    with pytest.raises(PayloadError, match="cannot send item 1 to the workers"):
+        parmagic.map(abs, endless, chunksize=1)
+    assert len(parmagic.jobs[-1].errors) == 1
+
+
 ODD_RESULTS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "an open file": (Path(__file__).open, PayloadError, "it is an open file"),
     "cannot be pickled": (threading.Lock, PayloadError, "cannot send the result of item 3 back"),

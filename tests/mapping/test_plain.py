@@ -33,6 +33,19 @@ def test_others_are_slow_to_print(value: object) -> None:
     assert not is_quick_to_print(value)
 
 
+class Unbound:
+    """As a proxy for an object that is not there, which cannot even be asked for its class."""
+
+    @property
+    def __class__(self) -> type:
+        raise RuntimeError
+
+
+def test_a_value_is_not_asked_for_its_class() -> None:
+    assert not is_plain(Unbound())
+    assert not is_quick_to_print(Unbound())
+
+
 def test_a_range_is_kept_as_it_is() -> None:
     items = range(10**12)
     assert plain_only(items) is items

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -13,6 +13,7 @@ from IPython.utils.capture import capture_output
 
 from parmagic.mapping.job import Job
 from parmagic.notebook import progress
+from parmagic.notebook.background import start_in_background
 from parmagic.notebook.choose import surface_for
 from parmagic.notebook.notebook_surface import NotebookSurface
 from parmagic.notebook.output_area import OutputArea
@@ -277,3 +278,17 @@ def test_a_display_that_only_the_front_end_can_draw_is_shown_once(shell: Interac
         area.draw(outputs)
         area.finish(outputs)
     assert [each.data for each in shown.outputs].count(foreign) == 1
+
+
+class Interrupted:
+    """A line that an Interrupt keeps from being drawn."""
+
+    def begin(self, _: Job[Any]) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_background_job_whose_line_could_not_be_drawn_is_over() -> None:
+    job = Job(abs, range(3))
+    with pytest.raises(KeyboardInterrupt):
+        start_in_background(job, cast(Progress, Interrupted()), all_frames=False, quiet=False)
+    assert (job.done(), job.cancelled(), job.pending) == (True, True, [0, 1, 2])
