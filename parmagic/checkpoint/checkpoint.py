@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -22,6 +23,11 @@ class Mark(NamedTuple):
     first: int
     length: int
     digest: bytes
+
+    @property
+    def stop(self) -> int:
+        """The index behind them."""
+        return self.first + self.length
 
 
 class Checkpoint:
@@ -45,7 +51,7 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._journal = Journal(path)
-        self._marks: dict[int, Mark] = {}
+        self._marks: list[Mark] = []  # in the order of the items, none over another
         self._noted = _Indices()
         self._has_skipped = False
         self._signature: bytes | None = None
@@ -77,11 +83,15 @@ class Checkpoint:
             self._signature, self._length = signature, length
 
     def note_items(self, first: int, length: int, digest: bytes) -> None:
-        """Note that the ``length`` items from ``first`` on were seen, and their fingerprint."""
+        """Note that the ``length`` items from ``first`` on were seen, and their fingerprint.
+
+        This replaces all that was noted of any of them before.
+        """
         mark = Mark(first, length, digest)
-        if self._marks.get(first) != mark:
+        place = self._place(mark)
+        if self._marks[place] != [mark]:
             self._journal.add(Kind.ITEMS, *mark)
-            self._marks[first] = mark
+            self._marks[place] = [mark]
 
     def note_values(self, first: int, values: Sequence[Any]) -> None:
         """Note the values of the items from ``first`` on, unless they are there already.
@@ -97,7 +107,7 @@ class Checkpoint:
 
     def marks(self) -> list[Mark]:
         """Return what `note_items` has noted, in the order of the items."""
-        return sorted(self._marks.values())
+        return list(self._marks)
 
     def values(self) -> Iterator[tuple[int, list[Any]]]:
         """Yield what `note_values` has noted, in the order of the items, each once.
@@ -146,7 +156,15 @@ class Checkpoint:
             if head.kind == Kind.JOB and body is not None:
                 self._signature, self._length = body, head.length
             elif head.kind == Kind.ITEMS and body is not None:
-                self._marks[head.first] = Mark(head.first, head.length or 0, body)
+                mark = Mark(head.first, head.length or 0, body)
+                self._marks[self._place(mark)] = [mark]
+
+    def _place(self, mark: Mark) -> slice:
+        """Return where the marks of the same items are, or else where ``mark`` is to be."""
+        start = bisect_right(self._marks, mark.first, key=lambda each: each.stop)
+        return slice(
+            start, bisect_left(self._marks, mark.stop, lo=start, key=lambda each: each.first)
+        )
 
     def _skip(self, index: int, error: BaseException) -> None:
         if self._has_skipped:

@@ -83,11 +83,12 @@ class Past:
         """
         rest = [] if earlier is None else resume(self._source, earlier, self._outcomes)
         seen = [] if earlier is None else list(earlier.marks)
+        note = self._note()
+        if note is not None:
+            self._marks = seen
         if self._checkpoint is not None:
             self._begin(self._checkpoint, seen)
-        elif self._source.seen is None:
-            self._marks = seen
-        backlog = Backlog(self._source, cut=sum(mark.length for mark in seen), note=self._note())
+        backlog = Backlog(self._source, cut=sum(mark.length for mark in seen), note=note)
         backlog.give_back(rest)
         return backlog
 
@@ -123,8 +124,10 @@ class Past:
 
     def _mark_seen(self) -> None:
         seen = self._source.seen
-        if seen is not None and sum(mark.length for mark in self._marks) < len(seen):
-            self._marks = [Mark(0, len(seen), _fingerprint(seen))]
+        marked = sum(mark.length for mark in self._marks)
+        if seen is not None and marked < len(seen):
+            rest = seen[marked:]
+            self._marks.append(Mark(marked, len(rest), _fingerprint(rest)))
 
     def close(self) -> None:
         """Mark the items that were seen, before anyone changes them, and close the file."""

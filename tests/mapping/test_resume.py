@@ -204,6 +204,23 @@ def test_a_checkpoint_is_gone_on_from(gate: Gate, tmp_path: Path) -> None:
     assert parmagic.jobs[-1].outcomes.with_errors() == [number**2 for number in range(8)]
 
 
+@pytest.mark.parametrize("items", ITEMS.values(), ids=ITEMS)
+def test_a_checkpoint_can_be_gone_on_from_again_and_again(
+    gate: Gate, tmp_path: Path, items: Callable[[], Any]
+) -> None:
+    options = {"checkpoint": tmp_path / "run.db", "chunksize": 1, "workers": 1, "resume": True}
+    fn = Counted(gate, {3, 5, 7, 9}, FAILURES["raises"])
+    for turn, mended in enumerate([3, 5, 7, 9]):
+        if turn == 3:
+            parmagic.jobs.clear()
+        with pytest.raises(ZeroDivisionError):
+            run(gate, str(turn), fn, items(), **options)
+        fn.bad.remove(mended)
+    parmagic.jobs.clear()
+    assert run(gate, "last", fn, items(), **options).isdisjoint(map(str, range(9)))
+    assert parmagic.jobs[-1].outcomes.with_errors() == [number**2 for number in range(12)]
+
+
 def test_a_function_that_has_changed_is_said_and_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     assert parmagic.map(lambda x: x + 1, range(3), checkpoint=path) == [1, 2, 3]
