@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from parmagic.checkpoint.entry import Kind
-from parmagic.checkpoint.journal import Journal
+from parmagic.checkpoint.journal import Head, Journal
 from parmagic.checkpoint.place import CheckpointError
 from parmagic.pool.warning import warn_user
 from parmagic.worker.text import full_type_name, safe_str
@@ -85,11 +86,14 @@ class Checkpoint:
     def note_items(self, first: int, length: int, digest: bytes) -> None:
         """Note that the ``length`` items from ``first`` on were seen, and their fingerprint.
 
-        This replaces all that was noted of any of them before.
+        This replaces all that was noted of any of them before, and their values with it: they
+        may be those of other items.
         """
         mark = Mark(first, length, digest)
         place = self._place(mark)
         if self._marks[place] != [mark]:
+            if self._noted.remove(first, length):
+                self._journal.add(Kind.NO_VALUES, first, length, b"")
             self._journal.add(Kind.ITEMS, *mark)
             self._marks[place] = [mark]
 
@@ -115,16 +119,17 @@ class Checkpoint:
         A value that cannot be unpickled now is left out, and with it those that were noted
         behind it in the same call. They may be noted again.
         """
-        from parmagic.checkpoint.packs import Pack, unpacked
-
         given = _Indices()
-        heads = [head for head in self._journal.heads if head.kind == Kind.VALUES]
-        for head in sorted(heads, key=lambda head: (head.first, -head.id)):
-            body = self._journal.body(head)
-            values = unpacked(Pack(head.first, head.length or 0, body)) if body else []
-            for run in given.add(head.first, len(values)):
-                self._noted.add(run.start, len(run))
-                yield run.start, values[run.start - head.first : run.stop - head.first]
+        found: list[tuple[int, list[Any]]] = []
+        for head in reversed(self._journal.heads):  # the last that was noted counts
+            if head.kind == Kind.NO_VALUES:
+                given.add(head.first, head.length or 0)
+            elif head.kind == Kind.VALUES:
+                values = self._unpacked(head)
+                for run in given.add(head.first, len(values)):
+                    self._noted.add(run.start, len(run))
+                    found.append((run.start, [values[index - head.first] for index in run]))
+        yield from sorted(found, key=itemgetter(0))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -166,6 +171,12 @@ class Checkpoint:
             start, bisect_left(self._marks, mark.stop, lo=start, key=lambda each: each.first)
         )
 
+    def _unpacked(self, head: Head) -> list[Any]:
+        from parmagic.checkpoint.packs import Pack, unpacked
+
+        body = self._journal.body(head)
+        return unpacked(Pack(head.first, head.length or 0, body)) if body else []
+
     def _skip(self, index: int, error: BaseException) -> None:
         if self._has_skipped:
             return
@@ -190,6 +201,13 @@ class _Indices:
         new = list(self._missing(first, stop))
         self._flags[first:stop] = b"\1" * length
         return new
+
+    def remove(self, first: int, length: int) -> bool:
+        """Remove consecutive indices; tell whether any of them was there."""
+        here = slice(first, first + length)
+        there = self._flags[here]
+        self._flags[here] = bytes(len(there))
+        return any(there)
 
     def _missing(self, start: int, stop: int) -> Iterator[range]:
         while (start := self._flags.find(0, start, stop)) >= 0:

@@ -17,6 +17,7 @@ from parmagic.pool.default import start_up_cell
 from parmagic.pool.interrupts import Interrupts
 
 _UNLIKE_ANY = b""
+_NOTHING = Kept(None, [], [])
 
 
 class Past:
@@ -81,8 +82,7 @@ class Past:
         ResumeError
             The items are not those of the earlier job.
         """
-        rest = [] if earlier is None else resume(self._source, earlier, self._outcomes)
-        seen = [] if earlier is None else list(earlier.marks)
+        seen, rest = resume(self._source, earlier or _NOTHING, self._outcomes)
         note = self._note()
         if note is not None:
             self._marks = seen

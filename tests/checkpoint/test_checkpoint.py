@@ -119,6 +119,19 @@ def test_items_replace_those_that_they_overlap(path: Path) -> None:
         assert checkpoint.marks() == left
 
 
+def test_values_do_not_outlive_their_items(path: Path) -> None:
+    with Checkpoint(path) as checkpoint:
+        checkpoint.note_items(0, 4, b"items")
+        checkpoint.note_values(0, ["a", "b", "c", "d"])
+        checkpoint.note_items(1, 2, b"other")
+        assert as_dict(checkpoint) == {0: "a", 3: "d"}
+    assert values_in(path) == {0: "a", 3: "d"}
+    with Checkpoint(path) as checkpoint:
+        as_dict(checkpoint)
+        checkpoint.note_values(0, ["not this", "B", "C"])
+    assert values_in(path) == {0: "a", 1: "B", 2: "C", 3: "d"}
+
+
 def test_clear_forgets_everything_for_good(path: Path) -> None:
     with Checkpoint(path) as checkpoint:
         checkpoint.begin(SIGNATURE, 3)
