@@ -64,7 +64,8 @@ class Past:
         ResumeError
             The function has changed.
         """
-        self._checkpoint = checkpoint = Checkpoint(path)
+        with Interrupts():  # or nobody could close it
+            self._checkpoint = checkpoint = Checkpoint(path)
         self._signature = self._signature_of(fn if seed is None else (fn, seed))
         held = Kept(checkpoint.length, checkpoint.marks(), list(checkpoint.values()))
         if not held.values:
@@ -131,11 +132,15 @@ class Past:
 
     def close(self) -> None:
         """Mark the items that were seen, before anyone changes them, and close the file."""
+        with Interrupts():  # so that the file is left to other jobs, whatever comes
+            self._close()
+
+    def _close(self) -> None:
         outcomes = self._outcomes
         if outcomes.errors or outcomes.finished < (self._source.length or 0):
             self._mark_seen()
         if self._checkpoint is not None:
-            self._outcomes.note = None
+            outcomes.note = None
             self._checkpoint.close()
 
     def kept(self) -> Kept:
