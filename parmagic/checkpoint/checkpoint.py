@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from parmagic.checkpoint.entry import Kind
-from parmagic.checkpoint.journal import Journal
+from parmagic.checkpoint.journal import Head, Journal
 from parmagic.checkpoint.place import CheckpointError
 from parmagic.pool.warning import warn_user
 from parmagic.worker.text import full_type_name, safe_str
@@ -22,6 +24,11 @@ class Mark(NamedTuple):
     first: int
     length: int
     digest: bytes
+
+    @property
+    def stop(self) -> int:
+        """The index behind them."""
+        return self.first + self.length
 
 
 class Checkpoint:
@@ -45,7 +52,7 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._journal = Journal(path)
-        self._marks: dict[int, Mark] = {}
+        self._marks: list[Mark] = []  # in the order of the items, none over another
         self._noted = _Indices()
         self._has_skipped = False
         self._signature: bytes | None = None
@@ -77,11 +84,18 @@ class Checkpoint:
             self._signature, self._length = signature, length
 
     def note_items(self, first: int, length: int, digest: bytes) -> None:
-        """Note that the ``length`` items from ``first`` on were seen, and their fingerprint."""
+        """Note that the ``length`` items from ``first`` on were seen, and their fingerprint.
+
+        This replaces all that was noted of any of them before, and their values with it: they
+        may be those of other items.
+        """
         mark = Mark(first, length, digest)
-        if self._marks.get(first) != mark:
+        place = self._place(mark)
+        if self._marks[place] != [mark]:
+            if self._noted.remove(first, length):
+                self._journal.add(Kind.NO_VALUES, first, length, b"")
             self._journal.add(Kind.ITEMS, *mark)
-            self._marks[first] = mark
+            self._marks[place] = [mark]
 
     def note_values(self, first: int, values: Sequence[Any]) -> None:
         """Note the values of the items from ``first`` on, unless they are there already.
@@ -97,7 +111,7 @@ class Checkpoint:
 
     def marks(self) -> list[Mark]:
         """Return what `note_items` has noted, in the order of the items."""
-        return sorted(self._marks.values())
+        return list(self._marks)
 
     def values(self) -> Iterator[tuple[int, list[Any]]]:
         """Yield what `note_values` has noted, in the order of the items, each once.
@@ -105,16 +119,17 @@ class Checkpoint:
         A value that cannot be unpickled now is left out, and with it those that were noted
         behind it in the same call. They may be noted again.
         """
-        from parmagic.checkpoint.packs import Pack, unpacked
-
         given = _Indices()
-        heads = [head for head in self._journal.heads if head.kind == Kind.VALUES]
-        for head in sorted(heads, key=lambda head: (head.first, -head.id)):
-            body = self._journal.body(head)
-            values = unpacked(Pack(head.first, head.length or 0, body)) if body else []
-            for run in given.add(head.first, len(values)):
-                self._noted.add(run.start, len(run))
-                yield run.start, values[run.start - head.first : run.stop - head.first]
+        found: list[tuple[int, list[Any]]] = []
+        for head in reversed(self._journal.heads):  # the last that was noted counts
+            if head.kind == Kind.NO_VALUES:
+                given.add(head.first, head.length or 0)
+            elif head.kind == Kind.VALUES:
+                values = self._unpacked(head)
+                for run in given.add(head.first, len(values)):
+                    self._noted.add(run.start, len(run))
+                    found.append((run.start, [values[index - head.first] for index in run]))
+        yield from sorted(found, key=itemgetter(0))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -146,7 +161,21 @@ class Checkpoint:
             if head.kind == Kind.JOB and body is not None:
                 self._signature, self._length = body, head.length
             elif head.kind == Kind.ITEMS and body is not None:
-                self._marks[head.first] = Mark(head.first, head.length or 0, body)
+                mark = Mark(head.first, head.length or 0, body)
+                self._marks[self._place(mark)] = [mark]
+
+    def _place(self, mark: Mark) -> slice:
+        """Return where the marks of the same items are, or else where ``mark`` is to be."""
+        start = bisect_right(self._marks, mark.first, key=lambda each: each.stop)
+        return slice(
+            start, bisect_left(self._marks, mark.stop, lo=start, key=lambda each: each.first)
+        )
+
+    def _unpacked(self, head: Head) -> list[Any]:
+        from parmagic.checkpoint.packs import Pack, unpacked
+
+        body = self._journal.body(head)
+        return unpacked(Pack(head.first, head.length or 0, body)) if body else []
 
     def _skip(self, index: int, error: BaseException) -> None:
         if self._has_skipped:
@@ -172,6 +201,13 @@ class _Indices:
         new = list(self._missing(first, stop))
         self._flags[first:stop] = b"\1" * length
         return new
+
+    def remove(self, first: int, length: int) -> bool:
+        """Remove consecutive indices; tell whether any of them was there."""
+        here = slice(first, first + length)
+        there = self._flags[here]
+        self._flags[here] = bytes(len(there))
+        return any(there)
 
     def _missing(self, start: int, stop: int) -> Iterator[range]:
         while (start := self._flags.find(0, start, stop)) >= 0:

@@ -13,6 +13,7 @@ class Kind(IntEnum):
     JOB = 1
     ITEMS = 2
     VALUES = 3
+    NO_VALUES = 4  # that the values noted before count no more
 
 
 class Entry(NamedTuple):

@@ -19,6 +19,9 @@ from parmagic.worker.text import full_type_name
 # No notebook has as many functions: they are made while they are looked at.
 _MOST_DEFINITIONS = 5_000
 
+# The last two are in the bodies of classes, and in what is nested in these.
+_GLOBAL_LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+
 # Where a class stands, what Python and pydantic make of the rest, and what they remember.
 _MADE_FROM_THE_REST = {
     *("__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"),
@@ -175,9 +178,16 @@ def _is_of_a_module(fn: FunctionType) -> bool:
 
 
 def _global_names(code: CodeType) -> Iterator[str]:
-    # Of its co_names some are attributes.
+    # Of its co_names some are attributes, and in the body of a class some are its own.
+    own: set[str] = set()
     for each in dis.get_instructions(code):
-        if each.opname == "LOAD_GLOBAL":
+        if each.is_jump_target:  # what comes before may have been left out
+            own.clear()
+        if each.opname == "STORE_NAME":
+            own.add(each.argval)
+        elif each.opname == "DELETE_NAME":
+            own.discard(each.argval)
+        elif each.opname in _GLOBAL_LOADS and each.argval not in own:
             yield each.argval
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -17,6 +17,7 @@ from parmagic.pool.default import start_up_cell
 from parmagic.pool.interrupts import Interrupts
 
 _UNLIKE_ANY = b""
+_NOTHING = Kept(None, [], [])
 
 
 class Past:
@@ -63,7 +64,8 @@ class Past:
         ResumeError
             The function has changed.
         """
-        self._checkpoint = checkpoint = Checkpoint(path)
+        with Interrupts():  # or nobody could close it
+            self._checkpoint = checkpoint = Checkpoint(path)
         self._signature = self._signature_of(fn if seed is None else (fn, seed))
         held = Kept(checkpoint.length, checkpoint.marks(), list(checkpoint.values()))
         if not held.values:
@@ -81,13 +83,13 @@ class Past:
         ResumeError
             The items are not those of the earlier job.
         """
-        rest = [] if earlier is None else resume(self._source, earlier, self._outcomes)
-        seen = [] if earlier is None else list(earlier.marks)
+        seen, rest = resume(self._source, earlier or _NOTHING, self._outcomes)
+        note = self._note()
+        if note is not None:
+            self._marks = seen
         if self._checkpoint is not None:
             self._begin(self._checkpoint, seen)
-        elif self._source.seen is None:
-            self._marks = seen
-        backlog = Backlog(self._source, cut=sum(mark.length for mark in seen), note=self._note())
+        backlog = Backlog(self._source, cut=sum(mark.length for mark in seen), note=note)
         backlog.give_back(rest)
         return backlog
 
@@ -123,16 +125,22 @@ class Past:
 
     def _mark_seen(self) -> None:
         seen = self._source.seen
-        if seen is not None and sum(mark.length for mark in self._marks) < len(seen):
-            self._marks = [Mark(0, len(seen), _fingerprint(seen))]
+        marked = sum(mark.length for mark in self._marks)
+        if seen is not None and marked < len(seen):
+            rest = seen[marked:]
+            self._marks.append(Mark(marked, len(rest), _fingerprint(rest)))
 
     def close(self) -> None:
         """Mark the items that were seen, before anyone changes them, and close the file."""
+        with Interrupts():  # so that the file is left to other jobs, whatever comes
+            self._close()
+
+    def _close(self) -> None:
         outcomes = self._outcomes
         if outcomes.errors or outcomes.finished < (self._source.length or 0):
             self._mark_seen()
         if self._checkpoint is not None:
-            self._outcomes.note = None
+            outcomes.note = None
             self._checkpoint.close()
 
     def kept(self) -> Kept:

@@ -40,6 +40,21 @@ class Kept(NamedTuple):
         return sum(len(values) for _, values in self.values)
 
 
+class Taken(NamedTuple):
+    """What was taken of the items to see whether they are those of an earlier job.
+
+    Attributes
+    ----------
+    marks
+        All of them, without a gap.
+    rest
+        Those that have no value.
+    """
+
+    marks: list[Mark]
+    rest: list[Piece]
+
+
 class ResumeError(ParmagicError, ValueError):
     """The job that is to be resumed had other items, or another function."""
 
@@ -91,8 +106,11 @@ class ResumeError(ParmagicError, ValueError):
         )
 
 
-def resume(source: Source, kept: Kept, outcomes: Outcomes) -> list[Piece]:
-    """Put the kept values into ``outcomes``, and return the items that were seen without one.
+def resume(source: Source, kept: Kept, outcomes: Outcomes) -> Taken:
+    """Put the kept values into ``outcomes``, and return what was taken from ``source`` for that.
+
+    A value counts if its item is marked. So where marks were lost, as in a damaged file, the
+    items are run again.
 
     Raises
     ------
@@ -100,12 +118,14 @@ def resume(source: Source, kept: Kept, outcomes: Outcomes) -> list[Piece]:
         The items of ``source`` are not those of the earlier job.
     """
     _check_length(kept.length, source.length)
-    for first, values in kept.values:
+    for first, values in _marked_values(kept):
         outcomes.record(first, values)
     outcomes.kept = outcomes.done
-    return [
-        pending for mark in kept.marks for pending in _pending(_seen_again(source, mark), outcomes)
-    ]
+    taken = Taken([], [])
+    for mark, piece in _seen_again(source, kept.marks):
+        taken.marks.append(mark)
+        taken.rest.extend(_pending(piece, outcomes))
+    return taken
 
 
 def _check_length(before: int | None, now: int | None) -> None:
@@ -113,20 +133,44 @@ def _check_length(before: int | None, now: int | None) -> None:
         raise ResumeError.other_length(before, now)
 
 
-def _seen_again(source: Source, mark: Mark) -> Piece:
-    items = _take(source, mark.length)
-    if len(items) < mark.length:
-        raise ResumeError.fewer_items(mark.first + len(items))
-    if fingerprint(items) != mark.digest:
-        raise ResumeError.other_items(mark.first, items)
-    return Piece(mark.first, items)
+def _marked_values(kept: Kept) -> Iterator[tuple[int, Sequence[Any]]]:
+    for span in _spans(kept.marks):
+        for first, values in kept.values:
+            start, stop = max(first, span.start), min(first + len(values), span.stop)
+            if start < stop:
+                yield start, values[start - first : stop - first]
 
 
-def _take(source: Source, length: int) -> Sequence[Any]:
-    taken = source.take(length)
-    while len(taken) < length and len(more := source.take(length - len(taken))):
+def _spans(marks: Sequence[Mark]) -> list[range]:
+    """Return which items are marked: one range, if none was lost."""
+    spans = [range(0)]
+    for mark in marks:
+        start = spans.pop().start if spans[-1].stop == mark.first else mark.first
+        spans.append(range(start, mark.stop))
+    return spans
+
+
+def _seen_again(source: Source, marks: Sequence[Mark]) -> Iterator[tuple[Mark, Piece]]:
+    """Take the items up to the last mark; yield them with theirs, or in a gap with a new one."""
+    stop = 0
+    for mark in marks:
+        if stop < mark.first:
+            gap = _take(source, stop, mark.first)
+            yield Mark(stop, len(gap), fingerprint(gap.items)), gap
+        piece = _take(source, mark.first, mark.stop)
+        if fingerprint(piece.items) != mark.digest:
+            raise ResumeError.other_items(mark.first, piece.items)
+        yield mark, piece
+        stop = mark.stop
+
+
+def _take(source: Source, first: int, stop: int) -> Piece:
+    taken = source.take(stop - first)
+    while len(taken) < stop - first and len(more := source.take(stop - first - len(taken))):
         taken = [*taken, *more]
-    return taken
+    if len(taken) < stop - first:
+        raise ResumeError.fewer_items(first + len(taken))
+    return Piece(first, taken)
 
 
 def _pending(piece: Piece, outcomes: Outcomes) -> Iterator[Piece]:

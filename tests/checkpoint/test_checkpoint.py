@@ -109,6 +109,29 @@ def test_other_items_replace_those_of_the_same_index(path: Path) -> None:
         assert checkpoint.marks() == [Mark(0, 4, b"again")]
 
 
+def test_items_replace_those_that_they_overlap(path: Path) -> None:
+    with Checkpoint(path) as checkpoint:
+        for first, length in [(0, 2), (2, 1), (3, 2), (1, 3), (4, 2), (0, 1), (6, 1)]:
+            checkpoint.note_items(first, length, b"items")
+        left = [Mark(first, length, b"items") for first, length in [(0, 1), (1, 3), (4, 2), (6, 1)]]
+        assert checkpoint.marks() == left
+    with Checkpoint(path) as checkpoint:
+        assert checkpoint.marks() == left
+
+
+def test_values_do_not_outlive_their_items(path: Path) -> None:
+    with Checkpoint(path) as checkpoint:
+        checkpoint.note_items(0, 4, b"items")
+        checkpoint.note_values(0, ["a", "b", "c", "d"])
+        checkpoint.note_items(1, 2, b"other")
+        assert as_dict(checkpoint) == {0: "a", 3: "d"}
+    assert values_in(path) == {0: "a", 3: "d"}
+    with Checkpoint(path) as checkpoint:
+        as_dict(checkpoint)
+        checkpoint.note_values(0, ["not this", "B", "C"])
+    assert values_in(path) == {0: "a", 1: "B", 2: "C", 3: "d"}
+
+
 def test_clear_forgets_everything_for_good(path: Path) -> None:
     with Checkpoint(path) as checkpoint:
         checkpoint.begin(SIGNATURE, 3)

@@ -161,6 +161,20 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "local class": tuple(
         f"def f(x):\n  class A:\n    def __init__(self): self.n = {n}\n  return A" for n in (1, 2)
     ),
+    "variable of a local class": tuple(
+        f"n = {n}\ndef f(x):\n  class A:\n    m = n\n  return A" for n in (1, 2)
+    ),
+    "variable that a local class may hide": tuple(
+        f"n = {n}\ndef f(x):\n  class A:\n    if m: n = 0\n    k = n\n  return A" for n in (1, 2)
+    ),
+    "variable that a local class hides for a while": tuple(
+        f"n = {n}\ndef f(x):\n  class A:\n    n = 0\n    del n\n    k = n\n  return A"
+        for n in (1, 2)
+    ),
+    "default in a local class": tuple(
+        f"n = {n}\ndef f(x):\n  class A:\n    def g(self, m=n): return m\n  return A"
+        for n in (1, 2)
+    ),
     "function of a library": ("import math\nf = math.sin", "import math\nf = math.cos"),
     "module": (
         "import math as m\ndef f(x): return m.log",
@@ -191,6 +205,13 @@ def test_place_and_comments_make_no_difference(cell: str, notebook: Notebook) ->
     first, *rest = cell.splitlines()
     moved = "\n# comment\n\n" * 7 + "\n".join([first + "  # another", "", *rest])
     assert signature_of(notebook, cell) == signature_of(notebook, moved)
+
+
+HIDING = "def f(x):\n  class A:\n    n = 0\n    m = n\n  return A"
+
+
+def test_a_variable_that_a_local_class_hides_makes_no_difference(notebook: Notebook) -> None:
+    assert signature_of(notebook, f"n = 1\n{HIDING}") == signature_of(notebook, f"n = 2\n{HIDING}")
 
 
 @pytest.mark.parametrize(

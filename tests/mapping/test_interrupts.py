@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support import Gate, Script, wait_until
@@ -221,6 +222,65 @@ assert parmagic.map(abs, [-1, -2]) == [1, 2]
 
 def test_an_interrupt_waits_for_the_end_of_an_import(script: Callable[..., Script]) -> None:
     assert script(IMPORTING).end() == (0, "True True\n", "")
+
+
+TWICE = """
+import os, signal, sys
+import parmagic
+
+class Item:
+    interrupts = 0
+
+    def __reduce__(self):
+        if Item.interrupts:
+            Item.interrupts -= 1
+            os.kill(os.getpid(), signal.SIGINT)
+        return Item, ()
+
+def give():
+    items = [Item() for _ in range(4)]
+    return parmagic.map(lambda item: 1, items, checkpoint=sys.argv[1], serial=True)
+
+Item.interrupts = 2  # when the first item is marked, and when all are at the end
+try:
+    give()
+except KeyboardInterrupt:
+    print("interrupted", Item.interrupts)
+print(give())
+"""
+
+
+def test_a_second_interrupt_leaves_no_checkpoint_open(
+    script: Callable[..., Script], tmp_path: Path
+) -> None:
+    end = script(TWICE, tmp_path / "run.db").end()
+    assert end == (0, "interrupted 0\n[1, 1, 1, 1]\n", "")
+
+
+OPENING = """
+import os, signal, sys
+import parmagic
+from parmagic.checkpoint.checkpoint import Checkpoint
+
+def interrupt(frame, event, argument):
+    if frame.f_code is Checkpoint._read.__code__:
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGINT)
+
+sys.setprofile(interrupt)
+try:
+    parmagic.map(abs, [-1], checkpoint=sys.argv[1], serial=True)
+except KeyboardInterrupt:
+    print("interrupted")
+print(parmagic.map(abs, [-1], checkpoint=sys.argv[1], serial=True))
+"""
+
+
+def test_an_interrupt_while_a_checkpoint_is_opened_does_not_leave_it_open(
+    script: Callable[..., Script], tmp_path: Path
+) -> None:
+    end = script(OPENING, tmp_path / "run.db").end()
+    assert end == (0, "interrupted\n[1]\n", "")
 
 
 HANDLED = """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from support import Gate, Notebook
 
 import parmagic
+from parmagic.checkpoint.entry import Kind
 from parmagic.mapping.resume import ResumeError
 from parmagic.worker.loop import inside_worker
 
@@ -202,6 +205,79 @@ def test_a_checkpoint_is_gone_on_from(gate: Gate, tmp_path: Path) -> None:
     assert "7" in again
     assert run(gate, "third", fn, range(8), checkpoint=path, resume=True) == set()
     assert parmagic.jobs[-1].outcomes.with_errors() == [number**2 for number in range(8)]
+
+
+@pytest.mark.parametrize("items", ITEMS.values(), ids=ITEMS)
+def test_a_checkpoint_can_be_gone_on_from_again_and_again(
+    gate: Gate, tmp_path: Path, items: Callable[[], Any]
+) -> None:
+    options = {"checkpoint": tmp_path / "run.db", "chunksize": 1, "workers": 1, "resume": True}
+    fn = Counted(gate, {3, 5, 7, 9}, FAILURES["raises"])
+    for turn, mended in enumerate([3, 5, 7, 9]):
+        if turn == 3:
+            parmagic.jobs.clear()
+        with pytest.raises(ZeroDivisionError):
+            run(gate, str(turn), fn, items(), **options)
+        fn.bad.remove(mended)
+    parmagic.jobs.clear()
+    assert run(gate, "last", fn, items(), **options).isdisjoint(map(str, range(9)))
+    assert parmagic.jobs[-1].outcomes.with_errors() == [number**2 for number in range(12)]
+
+
+LOST = {"first": {0}, "some": {2, 3, 5}, "last": {6, 7, 8}, "all": set(range(9))}
+
+
+@pytest.mark.parametrize("items", ITEMS.values(), ids=ITEMS)
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_items_whose_marks_a_damaged_checkpoint_has_lost_run_again(
+    gate: Gate, tmp_path: Path, lost: set[int], items: Callable[[], Any]
+) -> None:
+    path = tmp_path / "run.db"
+    options = {"checkpoint": path, "serial": True}
+    fn = Counted(gate, {8}, FAILURES["raises"])
+    with pytest.raises(ZeroDivisionError):
+        run(gate, "first", fn, items(), **options)
+    lose_marks(path, lost)
+    fn.bad.clear()
+    for name, expected in [("second", lost | {8, 9, 10, 11}), ("third", set())]:
+        parmagic.jobs.clear()
+        assert run(gate, name, fn, items(), resume=True, **options) == set(map(str, expected))
+        report = parmagic.jobs[-1].report()
+        assert (report.done, report.kept) == (12, 12 - len(expected))
+        assert parmagic.jobs[-1].outcomes.with_errors() == [number**2 for number in range(12)]
+
+
+def lose_marks(path: Path, lost: set[int]) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for first in lost:
+            delete = "DELETE FROM entries WHERE kind = ? AND first = ?"
+            connection.execute(delete, (Kind.ITEMS, first))
+
+
+def test_a_value_whose_mark_was_lost_is_not_that_of_another_item(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    parmagic.map(abs, range(6), checkpoint=path, chunksize=2)
+    lose_marks(path, {2})
+    for _ in range(2):
+        parmagic.jobs.clear()
+        assert parmagic.map(abs, [0, 1, 7, 8, 4, 5], checkpoint=path) == [0, 1, 7, 8, 4, 5]
+    assert parmagic.jobs[-1].report().kept == 6
+
+
+def test_what_a_job_has_kept_replaces_values_of_other_items(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    options = {"chunksize": 1, "workers": 1}
+    with pytest.raises(ZeroDivisionError):
+        parmagic.map(lambda x: 6 // x, [1, 2, 0, 3, 6], checkpoint=path, **options)
+    parmagic.jobs.clear()
+    with pytest.raises(ZeroDivisionError):
+        parmagic.map(lambda x: 6 // x, [-1, -2, -3, -6, 0], **options)
+    for _ in range(2):
+        values = parmagic.map(
+            lambda x: x and 6 // x, [-1, -2, -3, -6, 0], checkpoint=path, resume=True
+        )
+        assert values == [-6, -3, -2, -1, 0]
+        parmagic.jobs.clear()
 
 
 def test_a_function_that_has_changed_is_said_and_asked_for(tmp_path: Path) -> None:
