@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import time
 from contextlib import suppress
 from functools import partial
@@ -72,7 +73,9 @@ def main(channel: Channel, board: Board, black_box: BlackBox, initializer: bytes
     try:
         Worker(channel, board, black_box).serve(initializer)
     except (EOFError, OSError):
-        pass  # the kernel is gone, or an item has taken or closed all descriptors
+        # The kernel is gone, or an item has taken or closed all descriptors. Code 0 is for who
+        # leaves in good order: the chunk that was sent to such a one is tried again without end.
+        sys.exit(1)
     except MemoryError:
         os._exit(1)  # there is none left to say so; the kernel will
     except ValueError:  # a fork that an item made has come out of the item
