@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from parmagic.worker import capture, debugger, substitutes
+from parmagic.worker import capture, debugger, reserve, substitutes
 from parmagic.worker.arrival import Arrival, arrive
 from parmagic.worker.blackbox import BlackBox
 from parmagic.worker.board import CHUNK, ITEM, LOADING, NOTHING, RECEIVING, SENDING, Board
@@ -69,6 +69,7 @@ def main(channel: Channel, board: Board, black_box: BlackBox, initializer: bytes
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=partial(_be_no_worker, channel, board))
     _read_nothing()
+    reserve.keep()
     pid = os.getpid()
     try:
         Worker(channel, board, black_box).serve(initializer)
