@@ -12,6 +12,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 0.02
 # Shorter chunks are not worth the 35 µs that it takes to measure their memory.
 MEASURED_SECONDS = 0.01
+# A worker that makes room for a new one has so long to end by itself.
+LAST_SECONDS = 1.0
 
 _inside_worker = False
 
@@ -192,9 +195,10 @@ class Worker:
         self._ends = self._has_to_end(message)
 
     def _has_to_end(self, message: Any) -> bool:
-        if isinstance(message, Load):
-            # Before its first chunk is begun, which then goes to a worker that is new.
-            return self._modules.changed()
+        if isinstance(message, Load) and self._modules.changed():
+            # Before its first chunk is begun, which waits for a worker that is new.
+            _end_soon()
+            return True
         return isinstance(message, Stop) or self._cancellation.poisoned or self._too_large
 
     def _forget(self, jobs: tuple[int, ...]) -> None:
@@ -334,6 +338,13 @@ class Worker:
     def _send_output(self, output: Output) -> bool:
         with self._cancellation.postponed():
             return self._sender.try_to_send(Printed(self._job, output))
+
+
+def _end_soon() -> None:
+    # Python waits for threads that an item has left, and for as long as they like.
+    end = threading.Timer(LAST_SECONDS, os._exit, (0,))
+    end.daemon = True
+    end.start()
 
 
 def _found_in_kernel(buffer: memoryview) -> Found | None:
