@@ -161,7 +161,7 @@ class Worker:
         prepared = False
         while not self._ends:
             if not prepared and not self._channel.inbox.poll(IDLE_SECONDS):
-                prepared = _prepare()
+                prepared = _when_idle(_prepare)
             self._tidy_up()
             for received in self._channel.receive():
                 if not self._ends:
@@ -173,7 +173,7 @@ class Worker:
             self._send_released()
         while self._loans.keeps_any and not self._channel.inbox.poll(LOOK_AGAIN_SECONDS):
             self._loans.drop_old()
-            _give_back_heap()
+            _when_idle(_give_back_heap)
 
     def _answer(self, arrival: Arrival) -> None:
         message = arrival.message
@@ -356,16 +356,23 @@ def _found_in_kernel(buffer: memoryview) -> Found | None:
     return found if found is not None and found.segment.known_there else None
 
 
-def _prepare() -> bool:
+def _when_idle(do: Callable[[], None]) -> bool:
+    """Do what can be left undone, and tell whether that went well.
+
+    An item may have taken all descriptors or emptied sys.path, or a file of the user's may stand
+    before the module that is to be imported.
+    """
     try:
-        die_with_parent_for_sure()
-        _import_ahead()
-    except (OSError, ImportError):  # an item has taken all descriptors, or emptied sys.path
+        do()
+    except MemoryError:
+        raise  # a new worker has some
+    except (Exception, SystemExit):
         return False
     return True
 
 
-def _import_ahead() -> None:
+def _prepare() -> None:
+    die_with_parent_for_sure()
     import cloudpickle  # noqa: F401  # 60 ms
 
     # Where memory has run out, there is none to import what tells so.
@@ -377,7 +384,6 @@ def _import_ahead() -> None:
 
 
 def _give_back_heap() -> None:
-    with suppress(OSError, ImportError):
-        from parmagic.worker import heap  # ctypes, 8 ms
+    from parmagic.worker import heap  # ctypes, 8 ms
 
-        heap.give_back()
+    heap.give_back()

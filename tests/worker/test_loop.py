@@ -3,10 +3,12 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+from support import wait_until
 
 import parmagic
 from parmagic import ProcessPoolExecutor
@@ -48,3 +50,21 @@ def test_a_call_that_no_worker_can_begin_is_not_tried_without_end() -> None:
             pool.submit(abs, -1).result(30)
     finally:
         pool.kill()
+
+
+# What a file of the user's does that stands before a module which the worker imports when idle.
+SHADOWS = {"raises": "raise AttributeError", "exits": "raise SystemExit(3)"}
+
+
+@pytest.mark.parametrize("shadow", SHADOWS.values(), ids=SHADOWS)
+@pytest.mark.parametrize("module", ["cloudpickle", "ctypes"])
+def test_a_module_that_cannot_be_imported_when_idle_ends_no_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, shadow: str
+) -> None:
+    seen = tmp_path / "seen"
+    (tmp_path / f"{module}.py").write_text(f"open({str(seen)!r}, 'w').close()\n{shadow}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    pool = default_pool(1)
+    before = pool.submit(os.getpid).result()
+    assert wait_until(seen.exists)
+    assert pool.submit(os.getpid).result() == before
