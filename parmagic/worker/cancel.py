@@ -76,6 +76,10 @@ class Cancellation:
         if _signal.getsignal(_SIGINT) is not self._handler:  # an item has set its own
             self._handle()
         self._stop = stop
+        # The kernel ends the time of items only while it sees their chunk on the board, and it
+        # had the answer to the last one before it sent this one: what is here is left of that.
+        self._limited = False
+        self._cells[EXPIRED] = NOTHING
         self._job = job
         self._raise_if_cancelled(None)
 

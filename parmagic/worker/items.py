@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
+from parmagic.worker import reserve
 from parmagic.worker.board import ITEM, SENDING
 from parmagic.worker.footprint import private_bytes
 from parmagic.worker.messages import UNREADABLE, Run
@@ -175,6 +176,7 @@ class ItemRun:
 
 def pack_late(error: BaseException) -> Failure:
     """Pack ``error``; what that needs is imported by the first failure."""
+    reserve.give_up()
     # A worker starts 2 ms sooner without.
     from parmagic.worker.debugger import without_quit
     from parmagic.worker.failure import pack

@@ -11,12 +11,14 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
+import threading
 import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from parmagic.worker import capture, debugger, substitutes
+from parmagic.worker import capture, debugger, reserve, substitutes
 from parmagic.worker.arrival import Arrival, arrive
 from parmagic.worker.blackbox import BlackBox
 from parmagic.worker.board import CHUNK, ITEM, LOADING, NOTHING, RECEIVING, SENDING, Board
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 0.02
 # Shorter chunks are not worth the 35 µs that it takes to measure their memory.
 MEASURED_SECONDS = 0.01
+# A worker that makes room for a new one has so long to end by itself.
+LAST_SECONDS = 1.0
 
 _inside_worker = False
 
@@ -68,11 +72,14 @@ def main(channel: Channel, board: Board, black_box: BlackBox, initializer: bytes
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=partial(_be_no_worker, channel, board))
     _read_nothing()
+    reserve.keep()
     pid = os.getpid()
     try:
         Worker(channel, board, black_box).serve(initializer)
     except (EOFError, OSError):
-        pass  # the kernel is gone, or an item has taken or closed all descriptors
+        # The kernel is gone, or an item has taken or closed all descriptors. Code 0 is for who
+        # leaves in good order: the chunk that was sent to such a one is tried again without end.
+        sys.exit(1)
     except MemoryError:
         os._exit(1)  # there is none left to say so; the kernel will
     except ValueError:  # a fork that an item made has come out of the item
@@ -154,7 +161,7 @@ class Worker:
         prepared = False
         while not self._ends:
             if not prepared and not self._channel.inbox.poll(IDLE_SECONDS):
-                prepared = _prepare()
+                prepared = _when_idle(_prepare)
             self._tidy_up()
             for received in self._channel.receive():
                 if not self._ends:
@@ -166,7 +173,7 @@ class Worker:
             self._send_released()
         while self._loans.keeps_any and not self._channel.inbox.poll(LOOK_AGAIN_SECONDS):
             self._loans.drop_old()
-            _give_back_heap()
+            _when_idle(_give_back_heap)
 
     def _answer(self, arrival: Arrival) -> None:
         message = arrival.message
@@ -188,9 +195,10 @@ class Worker:
         self._ends = self._has_to_end(message)
 
     def _has_to_end(self, message: Any) -> bool:
-        if isinstance(message, Load):
-            # Before its first chunk is begun, which then goes to a worker that is new.
-            return self._modules.changed()
+        if isinstance(message, Load) and self._modules.changed():
+            # Before its first chunk is begun, which waits for a worker that is new.
+            _end_soon()
+            return True
         return isinstance(message, Stop) or self._cancellation.poisoned or self._too_large
 
     def _forget(self, jobs: tuple[int, ...]) -> None:
@@ -332,6 +340,13 @@ class Worker:
             return self._sender.try_to_send(Printed(self._job, output))
 
 
+def _end_soon() -> None:
+    # Python waits for threads that an item has left, and for as long as they like.
+    end = threading.Timer(LAST_SECONDS, os._exit, (0,))
+    end.daemon = True
+    end.start()
+
+
 def _found_in_kernel(buffer: memoryview) -> Found | None:
     """Tell where ``buffer`` lies, if the kernel has the segment and knows that we look at it.
 
@@ -341,16 +356,23 @@ def _found_in_kernel(buffer: memoryview) -> Found | None:
     return found if found is not None and found.segment.known_there else None
 
 
-def _prepare() -> bool:
+def _when_idle(do: Callable[[], None]) -> bool:
+    """Do what can be left undone, and tell whether that went well.
+
+    An item may have taken all descriptors or emptied sys.path, or a file of the user's may stand
+    before the module that is to be imported.
+    """
     try:
-        die_with_parent_for_sure()
-        _import_ahead()
-    except (OSError, ImportError):  # an item has taken all descriptors, or emptied sys.path
+        do()
+    except MemoryError:
+        raise  # a new worker has some
+    except (Exception, SystemExit):
         return False
     return True
 
 
-def _import_ahead() -> None:
+def _prepare() -> None:
+    die_with_parent_for_sure()
     import cloudpickle  # noqa: F401  # 60 ms
 
     # Where memory has run out, there is none to import what tells so.
@@ -362,7 +384,6 @@ def _import_ahead() -> None:
 
 
 def _give_back_heap() -> None:
-    with suppress(OSError, ImportError):
-        from parmagic.worker import heap  # ctypes, 8 ms
+    from parmagic.worker import heap  # ctypes, 8 ms
 
-        heap.give_back()
+    heap.give_back()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from parmagic.worker import reserve
 from parmagic.worker.compact import compact
 from parmagic.worker.items import ItemRun
 from parmagic.worker.pickling import Pickled, dump
@@ -32,6 +33,7 @@ def _unpicklable(values: list[object], first: int) -> list[tuple[int, Failure]]:
 
 
 def _blame(value: object, index: int, error: BaseException) -> Failure:
+    reserve.give_up()
     from parmagic.worker.culprit import blame_value_calmly
     from parmagic.worker.failure import pack
     from parmagic.worker.text import safe_repr

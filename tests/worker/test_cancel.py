@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import importlib
 import multiprocessing
 import os
@@ -10,10 +11,13 @@ import weakref
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import wait_until
 
+import parmagic
+from parmagic.pool.default import default_pool
 from parmagic.worker import cancel
 from parmagic.worker.board import CANCELLED, EXPIRED, ITEM
 from parmagic.worker.cancel import _POSTPONED_AT_MOST, Cancellation, Cancelled, _soon_again
@@ -95,6 +99,48 @@ def test_the_time_of_another_item_is_not_that_of_this_one(worker: Worker) -> Non
 
     worker.cancellation.allow(JOB, worker.stop)
     assert worker.cancellation.limited(in_time, 1)(7) == 7
+
+
+@pytest.mark.parametrize("item", [-1, 7], ids=["none yet", "one of the same number"])
+def test_the_time_of_an_earlier_chunk_is_not_that_of_this_one(worker: Worker, item: int) -> None:
+    worker.cancellation.limit()
+    worker.cells[EXPIRED] = worker.cells[ITEM] = item
+    worker.cancellation.allow(JOB, worker.stop)
+    worker.cancellation.limit()
+    worker.cells[ITEM] = 7
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+async def waits(item: int) -> int:
+    await asyncio.sleep(0)
+    return item
+
+
+def test_after_a_job_of_coroutines_with_a_timeout_the_next_one_is_whole() -> None:
+    pool = default_pool(1)
+    for _ in range(2):
+        assert parmagic.map(waits, range(6), timeout=60, chunksize=3) == [*range(6)]
+        assert pool.submit(abs, -1).result() == 1
+        assert parmagic.map(waits, range(6), timeout=60, chunksize=3) == [*range(6)]
+        assert list(pool.map(abs, [-1, -2, -3], chunksize=3)) == [1, 2, 3]
+
+
+def ignores_its_end(item: int) -> int:
+    handler: Any = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cells = handler.__self__._cells
+    assert wait_until(lambda: cells[EXPIRED] == item)
+    return item
+
+
+def prints(item: int) -> int:
+    print("a flushed line", flush=True)
+    return item
+
+
+def test_an_end_that_an_item_did_not_hear_is_not_for_the_next_job() -> None:
+    default_pool(1)
+    assert parmagic.map(ignores_its_end, [0], timeout=0.2) == [0]
+    assert parmagic.map(prints, [0], timeout=60) == [0]
 
 
 def test_an_items_own_handler_does_not_outlive_its_chunk(worker: Worker) -> None:

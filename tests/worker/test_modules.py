@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def test_workers_that_have_imported_an_edited_module_are_replaced(module_file: P
     module_file.write_text("def version(): return 'edited'\n")
     importlib.reload(module)
     assert parmagic.map(lambda _: module.version(), range(4)) == ["edited"] * 4
+
+
+def test_a_thread_that_never_ends_does_not_keep_such_a_worker(module_file: Path) -> None:
+    module = importlib.import_module(NAME)
+
+    def leave_a_thread(_: int) -> int:
+        threading.Thread(target=threading.Event().wait).start()
+        return module.version()
+
+    assert parmagic.map(leave_a_thread, [0], workers=1) == [1]
+    module_file.write_text("def version(): return 'edited'\n")
+    importlib.reload(module)
+    job = parmagic.map_async(lambda _: module.version(), [0], workers=1)
+    assert job.result(10) == ["edited"]
 
 
 def test_only_what_was_seen_before_the_edit_counts_as_changed(module_file: Path) -> None:
