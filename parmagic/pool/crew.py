@@ -291,6 +291,7 @@ class Crew:
         self._remove(worker)
         if worker.chunk is not None:
             self._employer.on_death(worker)
+            worker.chunk = None
         worker.close()
         if not worker.ready and not worker.leaving:
             self._count_failed_start(worker)
