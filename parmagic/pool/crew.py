@@ -60,7 +60,7 @@ class Employer(Protocol):
         """Hear that a worker is no more; its ``chunk`` is lost."""
 
     def on_broken(self, error: Exception) -> None:
-        """Hear that no worker can be started."""
+        """Hear that there is no worker, and none can be started."""
 
     def on_bad_initializer(self, error: PoolBroken) -> None:
         """Hear that the initializer fails."""
@@ -141,7 +141,8 @@ class Crew:
         except OSError as error:  # no descriptors, no processes
             refused = PoolBroken.refused(error)
             self._starts.started(0, refused)
-            self._employer.on_broken(refused)
+            if not self.workers:  # those who are there go on; at the end of each we try again
+                self._employer.on_broken(refused)
 
     def _to_start_at_once(self) -> int:
         # While none is ready, one processor is left to the kernel and the tracker, which is an

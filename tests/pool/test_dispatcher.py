@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import multiprocessing
 import os
 import resource
@@ -18,6 +19,7 @@ import pytest
 from support import Gate, alive, wait_until
 
 from parmagic import PoolBroken, ProcessPoolExecutor, WorkerDied
+from parmagic.pool.crew import Crew
 
 Pool = ProcessPoolExecutor
 
@@ -212,6 +214,46 @@ def test_without_descriptors_every_call_is_answered(pool: Pool) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert pool.submit(abs, -1).result(20) == 1
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> list[OSError]:
+    """Let the system refuse all processes from now on, and note how often it has."""
+    noted: list[OSError] = []
+
+    def refuse(crew: Crew) -> None:
+        noted.append(OSError(errno.EAGAIN, "Resource temporarily unavailable"))
+        raise noted[-1]
+
+    monkeypatch.setattr(Crew, "_add_worker", refuse)
+    return noted
+
+
+def test_a_replacement_that_is_refused_costs_the_others_nothing(
+    pool: Pool, gate: Gate, request: pytest.FixtureRequest
+) -> None:
+    warm(pool)
+    running = pool.submit(gate.enter)
+    gate.wait_for()
+    refusals = request.getfixturevalue("refusals")
+    assert isinstance(pool.submit(os._exit, 3).exception(10), WorkerDied)
+    assert wait_until(lambda: len(refusals) == 1)
+    waiting = pool.submit(abs, -1)
+    assert wait_until(lambda: len(refusals) == 2)
+    gate.open()
+    assert (running.result(10), waiting.result(10)) == (None, 1)
+
+
+def test_when_all_replacements_are_refused_the_pool_is_broken(
+    pool: Pool, request: pytest.FixtureRequest
+) -> None:
+    warm(pool)
+    assert request.getfixturevalue("refusals") == []
+    fatal = [pool.submit(os._exit, 3) for _ in range(2)]
+    waiting = pool.submit(abs, -1)
+    assert all(isinstance(future.exception(10), WorkerDied) for future in fatal)
+    with pytest.raises(PoolBroken, match="refuses to start a worker"):
+        waiting.result(10)
 
 
 # Odd calls
