@@ -368,15 +368,21 @@ class Dispatcher:
             value_bytes = -(-done.parcel.nbytes // max(done.length, 1))
             self._value_bytes = chunk.payload.value_bytes = value_bytes
         self._look_after_memory()
+        event = ChunkDone(chunk, done, segments, worker.number, worker.sent, received)
         worker.finish(done.length, ends=done.ends)
+        try:
+            self._go_on(worker)  # before anything else: the worker must not wait
+        finally:  # what is here is not lost with what cannot be sent
+            _tell(chunk, event)
+
+    def _go_on(self, worker: WorkerProcess) -> None:
         if worker.chunks_done == self._most_chunks:
             self._crew.dismiss(worker)
-        self._dispatch()  # before anything else: the worker must not wait
+        self._dispatch()
         if worker.leaving:
             self._crew.see_off(worker)
             self._crew.refill()
         self._crew.dismiss_if_needless(worker)
-        _tell(chunk, ChunkDone(chunk, done, segments, worker.number, worker.sent, received))
 
     # Jobs end.
 

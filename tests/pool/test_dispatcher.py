@@ -20,6 +20,7 @@ from support import Gate, alive, wait_until
 
 from parmagic import PoolBroken, ProcessPoolExecutor, WorkerDied
 from parmagic.pool.crew import Crew
+from parmagic.worker.channel import Channel
 
 Pool = ProcessPoolExecutor
 
@@ -254,6 +255,28 @@ def test_when_all_replacements_are_refused_the_pool_is_broken(
     assert all(isinstance(future.exception(10), WorkerDied) for future in fatal)
     with pytest.raises(PoolBroken, match="refuses to start a worker"):
         waiting.result(10)
+
+
+# Chunks that cannot be sent
+
+
+def test_a_result_is_not_lost_with_the_call_that_comes_after_it(
+    pool: Pool, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.resize(1)
+    first = pool.submit(gate.enter)
+    second = pool.submit(abs, -1)
+    gate.wait_for()
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Channel, "send", fail)
+    gate.open()
+    assert first.result(10) is None
+    assert isinstance(second.exception(10), MemoryError)
+    monkeypatch.undo()
+    assert pool.submit(abs, -1).result(10) == 1
 
 
 # Odd calls
