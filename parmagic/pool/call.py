@@ -39,7 +39,7 @@ def lend_thread(dispatcher: Dispatcher, until: Callable[[], bool], timeout: floa
     """Hear the workers in this thread for a moment, which would wait for them anyway."""
     if until() or dispatcher.closed:
         return
-    seconds = LEND_SECONDS if timeout is None else min(timeout, LEND_SECONDS)
+    seconds = LEND_SECONDS if timeout is None else max(0.0, min(timeout, LEND_SECONDS))
     with Interrupts():
         dispatcher.lend_thread(until, seconds)
     if not until():

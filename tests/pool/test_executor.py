@@ -209,7 +209,8 @@ def test_results_come_as_they_are_completed(pool: Pool, gate: Gate) -> None:
 
 def test_a_result_is_waited_for_no_longer_than_asked(pool: Pool, gate: Gate) -> None:
     future = pool.submit(gate.enter)
-    for timeout in (0, 0.001, 0.02):
+    gate.wait_for()
+    for timeout in (-0.5, 0, 0.001, 0.02):
         with pytest.raises(TimeoutError):
             future.result(timeout)
     gate.open()

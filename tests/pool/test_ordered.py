@@ -116,6 +116,13 @@ def test_a_timeout_counts_from_the_call(pool: Pool, gate: Gate) -> None:
         next(values)
 
 
+def test_a_time_that_is_long_over_is_over(pool: Pool, gate: Gate) -> None:
+    values = pool.map(gate.enter, range(2), timeout=-1)
+    gate.wait_for()
+    with pytest.raises(TimeoutError):
+        next(values)
+
+
 def broken_items() -> Iterator[int]:
     yield 1
     raise ZeroDivisionError
