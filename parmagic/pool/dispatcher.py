@@ -174,6 +174,13 @@ class Dispatcher:
         """Free what ``payload`` holds here and in the workers: its job is over."""
         self._running().do(partial(self._forget, payload))
 
+    def forget_soon(self, payload: Payload) -> None:
+        """Let another thread do so: this one may hold a lock that it takes.
+
+        Such as where garbage is collected, which can happen anywhere.
+        """
+        self._running().post(partial(self._forget, payload))
+
     def lend_thread(self, until: Callable[[], bool], seconds: float) -> None:
         """Hear the workers in this thread, which waits for them anyway: that saves time."""
         self._running().drive(until, seconds)
