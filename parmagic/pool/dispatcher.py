@@ -350,7 +350,7 @@ class Dispatcher:
             chunk,
             None if worker.recalled else worker.place,
             worker.number,
-            0 if worker.recalled else worker.exitcode,
+            worker.own_exitcode,
             worker.last_words(),
             expired=worker.expired is not None and worker.expired == worker.place,
         )

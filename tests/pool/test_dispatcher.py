@@ -78,6 +78,13 @@ def test_a_worker_that_cannot_be_heard_is_replaced(pool: Pool) -> None:
     assert len(pids(pool) & before) == 1
 
 
+def test_nobody_blames_memory_for_a_worker_that_we_have_ended(pool: Pool) -> None:
+    error = pool.submit(lambda: (os.closerange(3, 256), signal.pause())).exception(10)
+    assert isinstance(error, WorkerDied)
+    assert error.exitcode is None
+    assert str(error) == f"worker {error.worker} ended while it sent the result."
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_an_idle_worker_that_is_killed_is_replaced(pool: Pool, number: int) -> None:
     before = warm(pool)
