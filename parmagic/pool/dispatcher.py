@@ -157,7 +157,7 @@ class Dispatcher:
     def start(self) -> None:
         """Start all workers, without waiting for them."""
         self._on_demand = False
-        self._running().post(self._crew.refill)
+        self._running().post(self._crew.refill_at_once)
 
     def submit(self, chunk: Chunk) -> None:
         """Run ``chunk`` as soon as a worker is idle.

@@ -8,9 +8,11 @@ import resource
 import signal
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from contextlib import suppress
 from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,30 @@ def test_workers_that_are_killed_while_they_start_are_replaced(gate: Gate) -> No
             os.kill(pid, signal.SIGKILL)
         gate.open()
         assert [future.result(10) for future in futures] == list(range(4))
+
+
+def test_idle_workers_that_die_one_after_the_other_are_replaced_at_the_next_use(
+    pool: Pool,
+) -> None:
+    warm(pool)
+    assert wait_until(lambda: kill_idle(pool) or (pool.workers == [] and none_is_to_come(pool)))
+    assert pool.submit(abs, -1).result(10) == 1
+    assert idle(pool)
+
+
+def kill_idle(pool: Pool) -> bool:
+    for worker in pool.workers:
+        if worker.state == "idle":
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGKILL)
+    return False
+
+
+def none_is_to_come(pool: Pool) -> bool:
+    reactor = pool.dispatcher._running()
+    started = threading.Event()
+    reactor.post(lambda: reactor.post_own(started.set))
+    return started.wait(10) and pool.workers == []
 
 
 def test_all_workers_may_die_at_once(pool: Pool) -> None:
