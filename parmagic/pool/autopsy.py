@@ -46,6 +46,8 @@ def worker_died(
         The error's class.
     """
     doing = "ran" if lost.place is None else _DOINGS.get(lost.place, "ran")
+    if item is None:
+        doing = doing.removesuffix(" of")
     died = kind(lost.worker, lost.exitcode, item, item_repr, doing, lost.last_words.output)
     died.__cause__ = lost.cause
     return died.with_traceback(_traceback(lost.last_words.stack))

@@ -39,7 +39,7 @@ def lend_thread(dispatcher: Dispatcher, until: Callable[[], bool], timeout: floa
     """Hear the workers in this thread for a moment, which would wait for them anyway."""
     if until() or dispatcher.closed:
         return
-    seconds = LEND_SECONDS if timeout is None else min(timeout, LEND_SECONDS)
+    seconds = LEND_SECONDS if timeout is None else max(0.0, min(timeout, LEND_SECONDS))
     with Interrupts():
         dispatcher.lend_thread(until, seconds)
     if not until():
@@ -166,14 +166,21 @@ class Call:
             self.future.set_exception(error or CancelledError())
 
     def _finish(self, event: ChunkDone) -> None:
+        # Once: a SystemExit that comes out of a callback is no error of the call.
+        result, error = self._ending(event)
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
+
+    def _ending(self, event: ChunkDone) -> tuple[Any, BaseException | None]:
         try:
             failures = dict(self._failures(event.done.failures))
             if failures and not self._payload.load.keep_going:
-                self.future.set_exception(next(iter(failures.values())))
-            else:
-                self.future.set_result(self._result(self._values(event), failures))
+                return None, next(iter(failures.values()))
+            return self._result(self._values(event), failures), None
         except BaseException as error:
-            self.future.set_exception(error)
+            return None, error
         finally:
             event.close()
 

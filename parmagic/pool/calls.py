@@ -62,7 +62,7 @@ class Calls:
             self._open -= 1
             is_last = self._open == 0
         if is_last:  # also where the workers are gone: memory is held here, too
-            self.dispatcher.forget(self.payload)
+            self.dispatcher.forget_soon(self.payload)
 
 
 class AnyCalls:

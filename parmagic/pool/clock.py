@@ -11,9 +11,11 @@ from parmagic.pool.timers import Timers
 # An item that is asked to stop has this long before its worker is killed, so that an
 # interrupted cell is free within a second.
 GRACE_SECONDS = 0.6
-# The kernel looks at the board so many times within the time of an item, and so often at least.
+# The kernel looks at the board so many times within the time of an item, and so often at
+# least and at most.
 LOOKS = 20
 MOST_SECONDS_BETWEEN_LOOKS = 0.25
+LEAST_SECONDS_BETWEEN_LOOKS = 0.001
 
 
 class ItemClock:
@@ -23,7 +25,7 @@ class ItemClock:
     its kind may import large packages.
 
     It looks at the worker's board from time to time, which costs the worker nothing, so an
-    item may have up to a twentieth more than its time.
+    item may have up to a twentieth more than its time, and a millisecond.
     """
 
     def __init__(self, timers: Timers, worker: WorkerProcess, chunk: Chunk) -> None:
@@ -31,7 +33,8 @@ class ItemClock:
         self._worker = worker
         self._chunk = chunk
         self._most_seconds = chunk.payload.load.timeout_seconds or 0.0
-        self._between = min(self._most_seconds / LOOKS, MOST_SECONDS_BETWEEN_LOOKS)
+        between = min(self._most_seconds / LOOKS, MOST_SECONDS_BETWEEN_LOOKS)
+        self._between = max(between, LEAST_SECONDS_BETWEEN_LOOKS)
         self._place: int | None = None
         self._ends = 0.0
         self._look()

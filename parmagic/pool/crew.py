@@ -27,6 +27,9 @@ STOP_SECONDS = 2.0
 # Between the end of a dying worker's pipes and its own.
 DYING_SECONDS = 0.1
 START_ATTEMPTS = 3
+# After so many that died before they were given anything, the next are replaced when they are
+# needed: what an initializer has started may kill them all, a moment after they are ready.
+MOST_UNUSED_DEATHS = 3
 
 
 class WorkerState(NamedTuple):
@@ -60,7 +63,7 @@ class Employer(Protocol):
         """Hear that a worker is no more; its ``chunk`` is lost."""
 
     def on_broken(self, error: Exception) -> None:
-        """Hear that no worker can be started."""
+        """Hear that there is no worker, and none can be started."""
 
     def on_bad_initializer(self, error: PoolBroken) -> None:
         """Hear that the initializer fails."""
@@ -93,6 +96,7 @@ class Crew:
         self._reactor = reactor
         self._numbers = 0
         self._failed_starts = 0
+        self._unused_deaths = 0
         self._replace_later = False
         self._starts: Starts = ShownStarts()
         self._starting: dict[int, Starts] = {}
@@ -124,6 +128,7 @@ class Crew:
 
     def refill_at_once(self) -> None:
         """Start those that are missing, also where `on_death` thought it better to wait."""
+        self._unused_deaths = 0
         self._replace_later = False
         self.refill()
 
@@ -141,7 +146,8 @@ class Crew:
         except OSError as error:  # no descriptors, no processes
             refused = PoolBroken.refused(error)
             self._starts.started(0, refused)
-            self._employer.on_broken(refused)
+            if not self.workers:  # those who are there go on; at the end of each we try again
+                self._employer.on_broken(refused)
 
     def _to_start_at_once(self) -> int:
         # While none is ready, one processor is left to the kernel and the tracker, which is an
@@ -198,7 +204,8 @@ class Crew:
         self._failed_starts = 0
         worker.ready = True
         self._employer.on_ready()
-        self.refill()
+        if not self._replace_later:
+            self.refill()
         self.dismiss_if_needless(worker)
 
     def lose_touch(self, worker: WorkerProcess) -> None:
@@ -223,7 +230,7 @@ class Crew:
         for worker in staying[size:]:
             self.dismiss(worker)
         if self.workers:
-            self.refill()
+            self.refill_at_once()
 
     def exchange(self, number: int) -> None:
         """Have a new worker instead of that one: now, whatever it does."""
@@ -291,6 +298,9 @@ class Crew:
         self._remove(worker)
         if worker.chunk is not None:
             self._employer.on_death(worker)
+            worker.chunk = None
+        elif worker.idle and not worker.chunks_done:
+            self._unused_deaths += 1
         worker.close()
         if not worker.ready and not worker.leaving:
             self._count_failed_start(worker)
@@ -306,7 +316,8 @@ class Crew:
     def _replace(self, worker: WorkerProcess) -> None:
         # ipykernel's shutdown sends SIGTERM to the kernel's children until none is left:
         # replacing them at once would be a race that nobody wins.
-        self._replace_later = self._replace_later or worker.exitcode == -signal.SIGTERM
+        if worker.exitcode == -signal.SIGTERM or self._unused_deaths >= MOST_UNUSED_DEATHS:
+            self._replace_later = True
         if not self._replace_later:
             self.refill()
         self._employer.on_ready()

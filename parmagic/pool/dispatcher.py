@@ -157,7 +157,7 @@ class Dispatcher:
     def start(self) -> None:
         """Start all workers, without waiting for them."""
         self._on_demand = False
-        self._running().post(self._crew.refill)
+        self._running().post(self._crew.refill_at_once)
 
     def submit(self, chunk: Chunk) -> None:
         """Run ``chunk`` as soon as a worker is idle.
@@ -173,6 +173,13 @@ class Dispatcher:
     def forget(self, payload: Payload) -> None:
         """Free what ``payload`` holds here and in the workers: its job is over."""
         self._running().do(partial(self._forget, payload))
+
+    def forget_soon(self, payload: Payload) -> None:
+        """Let another thread do so: this one may hold a lock that it takes.
+
+        Such as where garbage is collected, which can happen anywhere.
+        """
+        self._running().post(partial(self._forget, payload))
 
     def lend_thread(self, until: Callable[[], bool], seconds: float) -> None:
         """Hear the workers in this thread, which waits for them anyway: that saves time."""
@@ -343,7 +350,7 @@ class Dispatcher:
             chunk,
             None if worker.recalled else worker.place,
             worker.number,
-            0 if worker.recalled else worker.exitcode,
+            worker.own_exitcode,
             worker.last_words(),
             expired=worker.expired is not None and worker.expired == worker.place,
         )
@@ -368,15 +375,21 @@ class Dispatcher:
             value_bytes = -(-done.parcel.nbytes // max(done.length, 1))
             self._value_bytes = chunk.payload.value_bytes = value_bytes
         self._look_after_memory()
+        event = ChunkDone(chunk, done, segments, worker.number, worker.sent, received)
         worker.finish(done.length, ends=done.ends)
+        try:
+            self._go_on(worker)  # before anything else: the worker must not wait
+        finally:  # what is here is not lost with what cannot be sent
+            _tell(chunk, event)
+
+    def _go_on(self, worker: WorkerProcess) -> None:
         if worker.chunks_done == self._most_chunks:
             self._crew.dismiss(worker)
-        self._dispatch()  # before anything else: the worker must not wait
+        self._dispatch()
         if worker.leaving:
             self._crew.see_off(worker)
             self._crew.refill()
         self._crew.dismiss_if_needless(worker)
-        _tell(chunk, ChunkDone(chunk, done, segments, worker.number, worker.sent, received))
 
     # Jobs end.
 

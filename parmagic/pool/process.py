@@ -98,6 +98,13 @@ class WorkerProcess:
         return self._process.exitcode
 
     @property
+    def own_exitcode(self) -> int | None:
+        """How it ended by itself: 0 if it was recalled, None if we ended it as out of reach."""
+        if self.recalled:
+            return 0
+        return None if self._out_of_reach else self.exitcode
+
+    @property
     def idle(self) -> bool:
         """Whether it can be given a chunk."""
         return self.ready and not self.leaving and self.chunk is None

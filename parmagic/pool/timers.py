@@ -29,5 +29,6 @@ class Timers:
 
     def fire(self) -> None:
         """Make the calls that are due."""
-        while self._heap and self._heap[0][0] <= time.monotonic():
+        now = time.monotonic()  # once: a call that adds itself again would keep us for ever
+        while self._heap and self._heap[0][0] <= now:
             heapq.heappop(self._heap)[2]()

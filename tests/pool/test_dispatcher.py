@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import multiprocessing
 import os
 import resource
 import signal
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from contextlib import suppress
 from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ import pytest
 from support import Gate, alive, wait_until
 
 from parmagic import PoolBroken, ProcessPoolExecutor, WorkerDied
+from parmagic.pool.crew import Crew
+from parmagic.worker.channel import Channel
 
 Pool = ProcessPoolExecutor
 
@@ -75,6 +80,13 @@ def test_a_worker_that_cannot_be_heard_is_replaced(pool: Pool) -> None:
     assert len(pids(pool) & before) == 1
 
 
+def test_nobody_blames_memory_for_a_worker_that_we_have_ended(pool: Pool) -> None:
+    error = pool.submit(lambda: (os.closerange(3, 256), signal.pause())).exception(10)
+    assert isinstance(error, WorkerDied)
+    assert error.exitcode is None
+    assert str(error) == f"worker {error.worker} ended while it sent the result."
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_an_idle_worker_that_is_killed_is_replaced(pool: Pool, number: int) -> None:
     before = warm(pool)
@@ -101,6 +113,30 @@ def test_workers_that_are_killed_while_they_start_are_replaced(gate: Gate) -> No
             os.kill(pid, signal.SIGKILL)
         gate.open()
         assert [future.result(10) for future in futures] == list(range(4))
+
+
+def test_idle_workers_that_die_one_after_the_other_are_replaced_at_the_next_use(
+    pool: Pool,
+) -> None:
+    warm(pool)
+    assert wait_until(lambda: kill_idle(pool) or (pool.workers == [] and none_is_to_come(pool)))
+    assert pool.submit(abs, -1).result(10) == 1
+    assert idle(pool)
+
+
+def kill_idle(pool: Pool) -> bool:
+    for worker in pool.workers:
+        if worker.state == "idle":
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGKILL)
+    return False
+
+
+def none_is_to_come(pool: Pool) -> bool:
+    reactor = pool.dispatcher._running()
+    started = threading.Event()
+    reactor.post(lambda: reactor.post_own(started.set))
+    return started.wait(10) and pool.workers == []
 
 
 def test_all_workers_may_die_at_once(pool: Pool) -> None:
@@ -212,6 +248,68 @@ def test_without_descriptors_every_call_is_answered(pool: Pool) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert pool.submit(abs, -1).result(20) == 1
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> list[OSError]:
+    """Let the system refuse all processes from now on, and note how often it has."""
+    noted: list[OSError] = []
+
+    def refuse(crew: Crew) -> None:
+        noted.append(OSError(errno.EAGAIN, "Resource temporarily unavailable"))
+        raise noted[-1]
+
+    monkeypatch.setattr(Crew, "_add_worker", refuse)
+    return noted
+
+
+def test_a_replacement_that_is_refused_costs_the_others_nothing(
+    pool: Pool, gate: Gate, request: pytest.FixtureRequest
+) -> None:
+    warm(pool)
+    running = pool.submit(gate.enter)
+    gate.wait_for()
+    refusals = request.getfixturevalue("refusals")
+    assert isinstance(pool.submit(os._exit, 3).exception(10), WorkerDied)
+    assert wait_until(lambda: len(refusals) == 1)
+    waiting = pool.submit(abs, -1)
+    assert wait_until(lambda: len(refusals) == 2)
+    gate.open()
+    assert (running.result(10), waiting.result(10)) == (None, 1)
+
+
+def test_when_all_replacements_are_refused_the_pool_is_broken(
+    pool: Pool, request: pytest.FixtureRequest
+) -> None:
+    warm(pool)
+    assert request.getfixturevalue("refusals") == []
+    fatal = [pool.submit(os._exit, 3) for _ in range(2)]
+    waiting = pool.submit(abs, -1)
+    assert all(isinstance(future.exception(10), WorkerDied) for future in fatal)
+    with pytest.raises(PoolBroken, match="refuses to start a worker"):
+        waiting.result(10)
+
+
+# Chunks that cannot be sent
+
+
+def test_a_result_is_not_lost_with_the_call_that_comes_after_it(
+    pool: Pool, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.resize(1)
+    first = pool.submit(gate.enter)
+    second = pool.submit(abs, -1)
+    gate.wait_for()
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Channel, "send", fail)
+    gate.open()
+    assert first.result(10) is None
+    assert isinstance(second.exception(10), MemoryError)
+    monkeypatch.undo()
+    assert pool.submit(abs, -1).result(10) == 1
 
 
 # Odd calls

@@ -71,16 +71,34 @@ def test_what_a_call_raises_is_its_future_s(pool: Pool, kind: type[BaseException
     assert pool.submit(abs, -1).result() == 1
 
 
-@pytest.mark.parametrize("kind", [ValueError, *EXITS])
-def test_a_callback_that_raises_harms_nobody(
-    pool: Pool, kind: type[BaseException], caplog: pytest.LogCaptureFixture
-) -> None:
+def raise_in_a_callback(pool: Pool, kind: type[BaseException]) -> None:
     called = threading.Event()
     future = pool.submit(raising(kind))
     future.add_done_callback(lambda done: called.set() or done.result())
     assert called.wait(10)
+
+
+@pytest.mark.parametrize("kind", [ValueError, *EXITS])
+def test_a_callback_that_raises_harms_nobody(
+    pool: Pool, kind: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    raise_in_a_callback(pool, kind)
     assert pool.submit(abs, -1).result(10) == 1
     caplog.clear()  # it keeps the exception, and with its frames the pool
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_a_callback_that_exits_leaves_the_calls_of_others_alone(
+    pool: Pool, kind: type[BaseException], gate: Gate
+) -> None:
+    other = pool.submit(gate.enter)
+    gate.wait_for()
+    before = pids(pool)
+    raise_in_a_callback(pool, kind)
+    assert pool.submit(abs, -1).result(10) == 1
+    gate.open()
+    assert other.result(10) is None
+    assert set(before) <= set(pids(pool))
 
 
 def test_a_callback_may_submit(pool: Pool) -> None:
@@ -191,7 +209,8 @@ def test_results_come_as_they_are_completed(pool: Pool, gate: Gate) -> None:
 
 def test_a_result_is_waited_for_no_longer_than_asked(pool: Pool, gate: Gate) -> None:
     future = pool.submit(gate.enter)
-    for timeout in (0, 0.001, 0.02):
+    gate.wait_for()
+    for timeout in (-0.5, 0, 0.001, 0.02):
         with pytest.raises(TimeoutError):
             future.result(timeout)
     gate.open()

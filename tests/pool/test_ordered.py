@@ -14,6 +14,7 @@ import pytest
 from support import Gate, wait_until
 
 from parmagic import PayloadError, ProcessPoolExecutor, WorkerDied
+from parmagic.worker.memory import memory
 
 Pool = ProcessPoolExecutor
 
@@ -116,6 +117,13 @@ def test_a_timeout_counts_from_the_call(pool: Pool, gate: Gate) -> None:
         next(values)
 
 
+def test_a_time_that_is_long_over_is_over(pool: Pool, gate: Gate) -> None:
+    values = pool.map(gate.enter, range(2), timeout=-1)
+    gate.wait_for()
+    with pytest.raises(TimeoutError):
+        next(values)
+
+
 def broken_items() -> Iterator[int]:
     yield 1
     raise ZeroDivisionError
@@ -147,6 +155,23 @@ def test_the_workers_forget_the_function(pool: Pool, buffersize: int | None) -> 
     for _ in range(3):
         assert len(list(pool.map(lambda x: x, range(5), buffersize=buffersize))) == 5
     assert wait_until(lambda: loaded_functions(pool) == 0)
+
+
+@pytest.mark.timeout(20)
+def test_a_map_may_be_collected_where_the_memory_is_locked(nothing_held: None) -> None:
+    captured = np.ones(500_000)
+    with Pool(1) as pool:
+        values = pool.map(lambda number: captured[number], range(8), buffersize=1)
+        assert next(values) == 1
+        assert wait_until(lambda: nobody_hears_after_a_call(pool))
+        with memory._lock:
+            del values
+
+
+def nobody_hears_after_a_call(pool: Pool) -> bool:
+    pool.submit(abs, -1).result()
+    reactor = pool.dispatcher._running()
+    return reactor._aside and not reactor._turn.locked()
 
 
 def test_a_map_that_nobody_looks_at_frees_what_it_holds(nothing_held: None) -> None:

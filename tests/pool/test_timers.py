@@ -23,6 +23,20 @@ def test_a_call_may_add_another() -> None:
     assert called == ["inner"]
 
 
+def test_a_call_that_adds_itself_at_once_keeps_nobody_for_ever() -> None:
+    called: list[str] = []
+    timers = Timers()
+
+    def again() -> None:
+        called.append("again")
+        if len(called) < 1000:
+            timers.add(1e-8, again)
+
+    timers.add(-1, again)
+    timers.fire()
+    assert called == ["again"]
+
+
 def test_the_next_call_says_how_long_to_wait() -> None:
     timers = Timers()
     assert timers.seconds_to_next() is None
