@@ -188,7 +188,11 @@ class BackendDispatcher:
             return  # it was given up
         if flight.timer is not None and not self._is_awaited(flight.timer):
             flight.timer.cancel()
-        chunk.listener(event(chunk, flight))
+        try:
+            ended = event(chunk, flight)
+        except Exception as error:  # the adapter's, or an answer that cannot be unpickled
+            ended = ChunkDropped(chunk, _explained(error, self.name))
+        chunk.listener(ended)
 
     def _is_awaited(self, timer: threading.Timer) -> bool:
         return any(flight.timer is timer for flight in list(self._flights.values()))

@@ -1,0 +1,71 @@
+"""What an adapter of a third party may do wrong, or slowly, without harm to the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import parmagic
+from parmagic.backends.backend import Adapter, Order, Tell
+from parmagic.worker.remote import Answer
+
+
+class Farm(Adapter):
+    """Has one worker, which answers nothing, and takes all that it is told."""
+
+    name = "farm"
+
+    def size(self) -> int:
+        return 1
+
+    def submit(self, order: Order, tell: Tell) -> Any:
+        return None
+
+    def cancel(self, submitted: list[Any]) -> None:
+        pass
+
+    def lost_worker(self, error: BaseException) -> str:
+        return "a worker of the farm"
+
+
+class Failing(Farm):
+    """Its chunks fail."""
+
+    def submit(self, order: Order, tell: Tell) -> Any:
+        tell(None, OSError("connection lost"))
+
+
+class CannotTellALoss(Failing):
+    def is_loss(self, error: BaseException) -> bool:
+        raise LookupError("what is that?")
+
+
+class CannotNameTheWorker(Failing):
+    def is_loss(self, error: BaseException) -> bool:
+        return True
+
+    def lost_worker(self, error: BaseException) -> str:
+        raise LookupError("who was that?")
+
+
+class Garbled(Farm):
+    """Its answers are cut off on the way."""
+
+    def submit(self, order: Order, tell: Tell) -> Any:
+        tell(Answer("a worker", 0, 0.0, b""), None)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    ("farm", "message"),
+    [
+        (CannotTellALoss, "LookupError: what is that"),
+        (CannotNameTheWorker, "LookupError: who was that"),
+        (Garbled, "EOFError"),
+    ],
+)
+def test_an_adapter_that_fails_itself_ends_the_job(farm: Callable[[], Farm], message: str) -> None:
+    with pytest.raises(parmagic.BackendError, match=f"farm could not run a chunk: {message}"):
+        parmagic.map(abs, range(3), on=farm())
