@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import parmagic
 from parmagic.backends.backend import Adapter, Order, Tell
+from parmagic.backends.ipyparallel import IPyParallelBackend
 from parmagic.worker.remote import Answer
 
 
@@ -69,3 +71,10 @@ class Garbled(Farm):
 def test_an_adapter_that_fails_itself_ends_the_job(farm: Callable[[], Farm], message: str) -> None:
     with pytest.raises(parmagic.BackendError, match=f"farm could not run a chunk: {message}"):
         parmagic.map(abs, range(3), on=farm())
+
+
+@pytest.mark.parametrize(("targets", "size"), [("all", 5), (None, 5), ([1, 2], 2), (3, 1)])
+def test_a_view_of_ipyparallel_has_as_many_workers_as_engines(targets: Any, size: int) -> None:
+    client = SimpleNamespace(ids=[*range(5)], load_balanced_view=lambda targets: None)
+    view = SimpleNamespace(client=client, targets=targets)
+    assert IPyParallelBackend.of_view(view).size() == size
