@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import threading
@@ -69,11 +70,22 @@ class BackendDispatcher:
     @property
     def size(self) -> int:
         """How many workers there are, at least one: some clusters grow with what they are given."""
-        now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + SIZE_SECONDS
-            self._size = max(self.backend.size(), 1)
+        if not self._size:
+            self._look()
+        elif time.monotonic() >= self._next_look:
+            self._next_look = math.inf  # one asks at a time
+            _in_background(self._look_again)
         return self._size
+
+    def _look(self) -> None:
+        self._size = max(self.backend.size(), 1)
+        self._next_look = time.monotonic() + SIZE_SECONDS
+
+    def _look_again(self) -> None:
+        try:
+            self._look()
+        except Exception:  # out of reach: what was known is as good as anything
+            self._next_look = time.monotonic() + SIZE_SECONDS
 
     @property
     def busy_workers(self) -> int:
@@ -141,6 +153,9 @@ class BackendDispatcher:
         timer.start()
         for flight in flights.values():
             flight.timer = timer
+        _in_background(self._cancel, flights)  # a scheduler may take its time, or hang
+
+    def _cancel(self, flights: dict[Chunk, _Flight]) -> None:
         try:
             self.backend.cancel([each.submitted for each in flights.values()])
         except Exception:
@@ -261,6 +276,10 @@ class _Workers:
             known = self._numbers[name, thread] = len(self._numbers) + 1
             self.names[known] = name
         return known
+
+
+def _in_background(call: Callable[..., None], *arguments: Any) -> None:
+    threading.Thread(target=call, args=arguments, name="parmagic-backend", daemon=True).start()
 
 
 def _job_name(payload: Payload) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support import wait_until
 
 import parmagic
+from parmagic.backends import dispatcher
 from parmagic.backends.backend import Adapter, Order, Tell
 from parmagic.backends.ipyparallel import IPyParallelBackend
 from parmagic.worker.remote import Answer
@@ -71,6 +76,54 @@ class Garbled(Farm):
 def test_an_adapter_that_fails_itself_ends_the_job(farm: Callable[[], Farm], message: str) -> None:
     with pytest.raises(parmagic.BackendError, match=f"farm could not run a chunk: {message}"):
         parmagic.map(abs, range(3), on=farm())
+
+
+class Hanging(Farm):
+    """Its scheduler answers the first question for the number of workers, and then no more."""
+
+    def __init__(self) -> None:
+        self.ends = threading.Event()
+        self.asked = threading.Semaphore(0)
+        self._sizes = itertools.chain([3], iter(self._wait, None))
+
+    def size(self) -> int:
+        return next(self._sizes)
+
+    def cancel(self, submitted: list[Any]) -> None:
+        self._wait()
+
+    def _wait(self) -> int:
+        self.asked.release()
+        assert self.ends.wait(20)
+        return 4
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    hanging = Hanging()
+    yield hanging
+    hanging.ends.set()
+
+
+def test_a_job_is_cancelled_while_the_scheduler_hangs(hanging: Hanging) -> None:
+    job = parmagic.map_async(abs, range(3), on=hanging)
+    job.cancel()
+    with pytest.raises(CancelledError):
+        job.result(10)
+    assert hanging.asked.acquire(timeout=10)
+    assert not hanging.ends.is_set()
+
+
+def test_the_number_of_workers_is_asked_for_in_the_background(
+    hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher, "SIZE_SECONDS", 0.0)
+    workforce = dispatcher.BackendDispatcher(hanging)
+    assert [workforce.size for _ in range(5)] == [3] * 5
+    assert hanging.asked.acquire(timeout=10)
+    assert not hanging.asked.acquire(blocking=False)  # nobody else asks meanwhile
+    hanging.ends.set()
+    assert wait_until(lambda: workforce.size == 4)
 
 
 @pytest.mark.parametrize(("targets", "size"), [("all", 5), (None, 5), ([1, 2], 2), (3, 1)])
