@@ -42,12 +42,29 @@ _notebook = uuid.uuid4().hex
 
 
 class BackendDispatcher:
-    """A `Workforce` of somebody else's workers."""
+    """A `Workforce` of somebody else's workers.
+
+    It may be closed at any time, and opens again when a job needs it: so whoever has it, such
+    as the end of a ``with`` block, need not know what happened meanwhile.
+
+    Parameters
+    ----------
+    make
+        Returns the backend: called at once, and again after that one was closed.
+
+    Attributes
+    ----------
+    backend
+        The one in use, or the last one.
+    """
 
     warm = True
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, make: Callable[[], Backend]) -> None:
+        self.backend = make()
+        self._make = make
+        self._closed = False
+        self._opening = threading.Lock()
         self._lock = threading.Lock()
         self._flights: dict[Chunk, _Flight] = {}
         self._payloads: dict[int, _Payload] = {}
@@ -56,6 +73,24 @@ class BackendDispatcher:
         self._size = 0
         self._next_look = 0.0
         stage.home = os.getpid()
+
+    def open(self) -> None:
+        """Make a new backend if this one is closed, by us or by itself."""
+        with self._opening:
+            self._open()
+
+    def _open(self) -> None:
+        if self._closed or self.backend.closed:
+            self.backend = self._make()
+            self._closed = False
+            self._next_look = 0.0
+
+    def close(self) -> None:
+        """Close the backend, unless a job is under way, which may be one in the background."""
+        with self._opening:
+            if not (self._payloads or self._closed):
+                self._closed = True
+                self.backend.close()
 
     @property
     def way(self) -> Way:
@@ -71,6 +106,7 @@ class BackendDispatcher:
     def size(self) -> int:
         """How many workers there are, at least one: some clusters grow with what they are given."""
         if not self._size:
+            self.open()
             self._look()
         elif time.monotonic() >= self._next_look:
             self._next_look = math.inf  # one asks at a time
@@ -119,7 +155,7 @@ class BackendDispatcher:
         """Hand ``chunk`` over to the backend."""
         self._flights[chunk] = _Flight()
         try:
-            self._send(chunk, self._payload_of(chunk.payload).passed)
+            self._send(chunk, self._payload_of(chunk.payload).passed())
         except Exception as error:
             self._end(chunk, partial(self._failed, error))
 
@@ -136,7 +172,9 @@ class BackendDispatcher:
     def _payload_of(self, payload: Payload) -> _Payload:
         known = self._payloads.get(payload.job)
         if known is None:
-            known = self._payloads[payload.job] = _Payload(payload, self.backend)
+            with self._opening:  # from now on it is not closed
+                self._open()
+                known = self._payloads[payload.job] = _Payload(payload, self.backend)
         return known
 
     def cancel(self, job: int) -> None:
@@ -192,7 +230,7 @@ class BackendDispatcher:
             self._give_up([chunk])  # its job is cancelled
             return
         try:
-            self._send(chunk, self._payload_of(chunk.payload).pickled)
+            self._send(chunk, self._payloads[chunk.payload.job].pickled)
         except Exception as error:
             self._end(chunk, partial(self._failed, error))
 
@@ -247,16 +285,17 @@ class _Payload:
     def __init__(self, payload: Payload, backend: Backend) -> None:
         self._backend = backend
         self.pickled = b"" if backend.way is Way.DIRECT else pickle.dumps(payload.load, 5)
-        self._put = None
+        self._put: Any = None
         # A small one goes with each chunk: that costs less than to ask who has it.
         self._is_small = len(self.pickled) <= INLINE_BYTES
-        if not self._is_small:
-            self._put = backend.put(self.pickled)
 
-    @property
     def passed(self) -> Any:
-        """What goes with a chunk."""
-        return self.pickled if self._is_small else self._put
+        """Return what goes with a chunk."""
+        if self._is_small:
+            return self.pickled
+        if self._put is None:
+            self._put = self._backend.put(self.pickled)
+        return self._put
 
     def drop(self) -> None:
         if self._put is not None:

@@ -118,7 +118,7 @@ def test_the_number_of_workers_is_asked_for_in_the_background(
     hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "SIZE_SECONDS", 0.0)
-    workforce = dispatcher.BackendDispatcher(hanging)
+    workforce = dispatcher.BackendDispatcher(lambda: hanging)
     assert [workforce.size for _ in range(5)] == [3] * 5
     assert hanging.asked.acquire(timeout=10)
     assert not hanging.asked.acquire(blocking=False)  # nobody else asks meanwhile
