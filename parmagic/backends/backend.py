@@ -64,6 +64,10 @@ class Backend(Protocol):
     way: Way
     loses_neighbours: bool
 
+    @property
+    def closed(self) -> bool:
+        """Whether it runs nothing any more: then a new one is made when somebody needs it."""
+
     def size(self) -> int:
         """Return how many chunks it runs at once."""
 
@@ -95,6 +99,11 @@ class Adapter:
     address = ""
     way = Way.INLINE
     loses_neighbours = False
+
+    @property
+    def closed(self) -> bool:
+        """Know of no end."""
+        return False
 
     def put(self, payload: bytes) -> Any:  # noqa: ARG002
         """Bring the function with a chunk, to those workers that lack it."""

@@ -40,8 +40,15 @@ class DaskBackend(Adapter):
                 "this dask client is asynchronous: make one without asynchronous=True"
             )
         self.client = client
+        if self.closed:
+            raise BackendError("this dask client is closed: make a new one")
         self.address = str(client.scheduler.address)
         self._owned = owned
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client is closed, as one is that has tried in vain to connect again."""
+        return self.client.status in ("closing", "closed")
 
     def size(self) -> int:
         """Return how many threads the workers have together."""

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import threading
@@ -41,12 +42,29 @@ _notebook = uuid.uuid4().hex
 
 
 class BackendDispatcher:
-    """A `Workforce` of somebody else's workers."""
+    """A `Workforce` of somebody else's workers.
+
+    It may be closed at any time, and opens again when a job needs it: so whoever has it, such
+    as the end of a ``with`` block, need not know what happened meanwhile.
+
+    Parameters
+    ----------
+    make
+        Returns the backend: called at once, and again after that one was closed.
+
+    Attributes
+    ----------
+    backend
+        The one in use, or the last one.
+    """
 
     warm = True
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, make: Callable[[], Backend]) -> None:
+        self.backend = make()
+        self._make = make
+        self._closed = False
+        self._opening = threading.Lock()
         self._lock = threading.Lock()
         self._flights: dict[Chunk, _Flight] = {}
         self._payloads: dict[int, _Payload] = {}
@@ -55,6 +73,24 @@ class BackendDispatcher:
         self._size = 0
         self._next_look = 0.0
         stage.home = os.getpid()
+
+    def open(self) -> None:
+        """Make a new backend if this one is closed, by us or by itself."""
+        with self._opening:
+            self._open()
+
+    def _open(self) -> None:
+        if self._closed or self.backend.closed:
+            self.backend = self._make()
+            self._closed = False
+            self._next_look = 0.0
+
+    def close(self) -> None:
+        """Close the backend, unless a job is under way, which may be one in the background."""
+        with self._opening:
+            if not (self._payloads or self._closed):
+                self._closed = True
+                self.backend.close()
 
     @property
     def way(self) -> Way:
@@ -69,11 +105,23 @@ class BackendDispatcher:
     @property
     def size(self) -> int:
         """How many workers there are, at least one: some clusters grow with what they are given."""
-        now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + SIZE_SECONDS
-            self._size = max(self.backend.size(), 1)
+        if not self._size:
+            self.open()
+            self._look()
+        elif time.monotonic() >= self._next_look:
+            self._next_look = math.inf  # one asks at a time
+            _in_background(self._look_again)
         return self._size
+
+    def _look(self) -> None:
+        self._size = max(self.backend.size(), 1)
+        self._next_look = time.monotonic() + SIZE_SECONDS
+
+    def _look_again(self) -> None:
+        try:
+            self._look()
+        except Exception:  # out of reach: what was known is as good as anything
+            self._next_look = time.monotonic() + SIZE_SECONDS
 
     @property
     def busy_workers(self) -> int:
@@ -107,7 +155,7 @@ class BackendDispatcher:
         """Hand ``chunk`` over to the backend."""
         self._flights[chunk] = _Flight()
         try:
-            self._send(chunk, self._payload_of(chunk.payload).passed)
+            self._send(chunk, self._payload_of(chunk.payload).passed())
         except Exception as error:
             self._end(chunk, partial(self._failed, error))
 
@@ -124,7 +172,9 @@ class BackendDispatcher:
     def _payload_of(self, payload: Payload) -> _Payload:
         known = self._payloads.get(payload.job)
         if known is None:
-            known = self._payloads[payload.job] = _Payload(payload, self.backend)
+            with self._opening:  # from now on it is not closed
+                self._open()
+                known = self._payloads[payload.job] = _Payload(payload, self.backend)
         return known
 
     def cancel(self, job: int) -> None:
@@ -141,6 +191,9 @@ class BackendDispatcher:
         timer.start()
         for flight in flights.values():
             flight.timer = timer
+        _in_background(self._cancel, flights)  # a scheduler may take its time, or hang
+
+    def _cancel(self, flights: dict[Chunk, _Flight]) -> None:
         try:
             self.backend.cancel([each.submitted for each in flights.values()])
         except Exception:
@@ -177,7 +230,7 @@ class BackendDispatcher:
             self._give_up([chunk])  # its job is cancelled
             return
         try:
-            self._send(chunk, self._payload_of(chunk.payload).pickled)
+            self._send(chunk, self._payloads[chunk.payload.job].pickled)
         except Exception as error:
             self._end(chunk, partial(self._failed, error))
 
@@ -188,7 +241,11 @@ class BackendDispatcher:
             return  # it was given up
         if flight.timer is not None and not self._is_awaited(flight.timer):
             flight.timer.cancel()
-        chunk.listener(event(chunk, flight))
+        try:
+            ended = event(chunk, flight)
+        except Exception as error:  # the adapter's, or an answer that cannot be unpickled
+            ended = ChunkDropped(chunk, _explained(error, self.name))
+        chunk.listener(ended)
 
     def _is_awaited(self, timer: threading.Timer) -> bool:
         return any(flight.timer is timer for flight in list(self._flights.values()))
@@ -228,16 +285,17 @@ class _Payload:
     def __init__(self, payload: Payload, backend: Backend) -> None:
         self._backend = backend
         self.pickled = b"" if backend.way is Way.DIRECT else pickle.dumps(payload.load, 5)
-        self._put = None
+        self._put: Any = None
         # A small one goes with each chunk: that costs less than to ask who has it.
         self._is_small = len(self.pickled) <= INLINE_BYTES
-        if not self._is_small:
-            self._put = backend.put(self.pickled)
 
-    @property
     def passed(self) -> Any:
-        """What goes with a chunk."""
-        return self.pickled if self._is_small else self._put
+        """Return what goes with a chunk."""
+        if self._is_small:
+            return self.pickled
+        if self._put is None:
+            self._put = self._backend.put(self.pickled)
+        return self._put
 
     def drop(self) -> None:
         if self._put is not None:
@@ -257,6 +315,10 @@ class _Workers:
             known = self._numbers[name, thread] = len(self._numbers) + 1
             self.names[known] = name
         return known
+
+
+def _in_background(call: Callable[..., None], *arguments: Any) -> None:
+    threading.Thread(target=call, args=arguments, name="parmagic-backend", daemon=True).start()
 
 
 def _job_name(payload: Payload) -> str:

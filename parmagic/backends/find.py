@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib.metadata import EntryPoint, entry_points
@@ -99,15 +98,8 @@ def _imported_ray() -> Backend:
     return RayBackend(ray)
 
 
-_made: dict[str, Backend] = {}
-_lock = threading.Lock()
-
-
 def _of_entry(entry: EntryPoint) -> Backend:
-    """Return what a third party has registered: called once, it gives any of what we know."""
-    with _lock:
-        if entry.name not in _made:
-            backend = backend_of(entry.load()())
-            backend.name = entry.name
-            _made[entry.name] = backend
-        return _made[entry.name]
+    """Return what the function of a third party makes: it gives any of what we know."""
+    backend = backend_of(entry.load()())
+    backend.name = entry.name
+    return backend

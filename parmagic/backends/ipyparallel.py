@@ -42,7 +42,7 @@ class IPyParallelBackend(Adapter):
     @classmethod
     def of_view(cls, view: Any) -> IPyParallelBackend:
         """Take the engines of a view."""
-        targets = view.targets
+        targets = None if view.targets == "all" else view.targets
         return cls(view.client, [targets] if isinstance(targets, int) else targets)
 
     def size(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -81,11 +82,8 @@ def _set(workforce: Workforce | None) -> Workforce | None:
 
 
 def _close_connections() -> None:
-    with _lock:
-        opened = list(_by_name.values())
-        _by_name.clear()
-    for each in opened:
-        each.backend.close()
+    for each in list(_by_name.values()):
+        each.close()
 
 
 def workforce_in_use(on: Any = None) -> Workforce | None:
@@ -117,14 +115,18 @@ def find_workforce(given: Any) -> Workforce | None:
         return None
     if isinstance(given, ProcessPoolExecutor):
         return given.dispatcher
-    return _named(given) if isinstance(given, str) else BackendDispatcher(backend_of(given))
+    if isinstance(given, str):
+        return _named(given)
+    return BackendDispatcher(partial(backend_of, given))
 
 
 def _named(name: str) -> BackendDispatcher:
     with _lock:
         if name not in _by_name:
-            _by_name[name] = BackendDispatcher(backend_of(name))
-        return _by_name[name]
+            _by_name[name] = BackendDispatcher(partial(backend_of, name))
+        named = _by_name[name]
+    named.open()
+    return named
 
 
 def _forget_in_child() -> None:
