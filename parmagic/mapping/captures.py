@@ -12,6 +12,7 @@ from parmagic.mapping.weight import Weight, weigh
 from parmagic.report.explanation import Captured, Route
 from parmagic.worker.compact import Block, is_block
 from parmagic.worker.culprit import file_label
+from parmagic.worker.loaded import loaded
 from parmagic.worker.parts import Place
 from parmagic.worker.text import full_type_name
 
@@ -73,7 +74,7 @@ def _is_imported(value: object) -> bool:
 
 def _is_mapped(value: Any, weight: Weight) -> bool:
     """Tell whether ``value`` is an array of whose numbers none are sent."""
-    numpy = sys.modules.get("numpy")
+    numpy = loaded("numpy")
     if numpy is None or not issubclass(type(value), numpy.ndarray) or value.dtype.hasobject:
         return False
     return bool(weight.nbytes < value.nbytes)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
+
+from parmagic.worker.loaded import loaded
 
 _TYPES = frozenset({int, float, complex, bool, str, bytes, type(None)})
 _CHARACTERS = 200
@@ -33,7 +34,7 @@ def is_plain(item: object) -> bool:
 
 def is_quick_to_print(value: Any) -> bool:
     """Tell whether ``value`` is plain, or a number, date or short text of NumPy."""
-    numpy = sys.modules.get("numpy")
+    numpy = loaded("numpy")
     if numpy is None or not issubclass(type(value), numpy.generic):
         return is_plain(value)
     return bool(value.dtype.kind != "V" and value.nbytes <= 4 * _CHARACTERS)

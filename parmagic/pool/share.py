@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pickle
-import sys
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from parmagic.pool import idle  # noqa: F401  # which gives back what is free
 from parmagic.worker import arrays
 from parmagic.worker.inheritance import is_seen_by_all
+from parmagic.worker.loaded import loaded
 from parmagic.worker.loop import inside_worker
 from parmagic.worker.memory import memory
 from parmagic.worker.parcel import filled
@@ -71,7 +71,7 @@ def is_written_by_all(value: object) -> bool:
     So it is with what was shared to be written, with arrays in mapped files, and with what
     multiprocessing makes for several processes.
     """
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    numpy, pandas = loaded("numpy"), loaded("pandas")
     if numpy is not None and isinstance(value, numpy.ndarray):
         return arrays.is_written_by_all(value)
     if isinstance(value, memoryview):
@@ -92,7 +92,7 @@ def _share_bytes(value: Any, *, writable: bool) -> memoryview:
 
 
 def _pickled(value: Any, *, writable: bool) -> Pickled:
-    numpy = sys.modules.get("numpy")
+    numpy = loaded("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray):
         value = _in_one_piece(value, writable=writable)
     return dump(value, least_bytes=0)
@@ -124,7 +124,7 @@ def _in_memory(parts: Sequence[memoryview], *, writable: bool) -> tuple[list[mem
 
 
 def _as_manager(value: Any, segment: Segment) -> Any:
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    numpy, pandas = loaded("numpy"), loaded("pandas")
     if numpy is not None and type(value) is numpy.ndarray:
         from parmagic.worker.shared_array import SharedArray
 

@@ -14,6 +14,7 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any
 
+from parmagic.worker.loaded import loaded
 from parmagic.worker.memory import memory
 from parmagic.worker.segment import WRITE
 
@@ -29,14 +30,14 @@ _LEAST_BYTES = 64 * 1024
 
 def reducers() -> dict[type, Callable[[Any], Any]]:
     """Return what to call for arrays, by their type; empty while NumPy is not imported."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not hasattr(numpy, "memmap"):  # it is just being imported
+    numpy = loaded("numpy")
+    if numpy is None:
         return {}
     of_types: dict[type, Callable[[Any], Any]] = {
         numpy.ndarray: _reduce,
         numpy.memmap: _reduce_file,
     }
-    shared = sys.modules.get("parmagic.worker.shared_array")
+    shared = loaded("parmagic.worker.shared_array")
     return of_types if shared is None else {**of_types, shared.SharedArray: _reduce_shared}
 
 

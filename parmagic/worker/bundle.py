@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from parmagic.worker.cancel import Cancelled
+from parmagic.worker.loaded import loaded
 from parmagic.worker.text import type_name
 
 MOST_BYTES = 20 << 20
@@ -129,7 +129,7 @@ def _writers(value: object) -> dict[str, Callable[[], Any]]:
 
 
 def _is_figure(value: object) -> bool:
-    module = sys.modules.get("matplotlib.figure")
+    module = loaded("matplotlib.figure")
     return module is not None and issubclass(type(value), module.Figure)
 
 

@@ -7,10 +7,10 @@ out of it again, 6 ms. Bytes take one copy instead of three, if they are not par
 from __future__ import annotations
 
 import pickle
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from parmagic.worker.loaded import loaded
 from parmagic.worker.memory import memory
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def compact(values: Any) -> Any:
     kind = type(values[0])
     if kind in (bytes, bytearray):
         return _with_blocks(values)
-    numpy = sys.modules.get("numpy")
+    numpy = loaded("numpy")
     if numpy is None or len(values) < _LEAST_ITEMS or memory.writable:
         return values
     if kind is numpy.ndarray:

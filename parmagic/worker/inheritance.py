@@ -24,6 +24,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
 
+from parmagic.worker.loaded import loaded
+
 Reducer = Callable[[Any], Any]
 
 # What a pickle speaks of that can make an item wait until another one has done something. A
@@ -114,7 +116,7 @@ def is_seen_by_all(value: object) -> bool:
     """Tell whether what one process changes in ``value`` is seen by the others that have it."""
     if any(kind.__module__.startswith("multiprocessing.") for kind in type(value).__mro__):
         return True
-    sharedctypes = sys.modules.get("multiprocessing.sharedctypes")
+    sharedctypes = loaded("multiprocessing.sharedctypes")
     if sharedctypes is None or not isinstance(value, _ctypes_kinds(sharedctypes.ctypes)):
         return False
     return "_wrapper" in vars(value)
@@ -154,9 +156,10 @@ def reducers() -> dict[type, Reducer]:
     Outside of `inheritable` it raises what multiprocessing does.
     """
     of_types: dict[type, Reducer] = {Connection: _reduce_connection}
-    for module, add in _OF_MODULES.items():
-        if module in sys.modules:
-            of_types |= add(sys.modules[module])
+    for name, add in _OF_MODULES.items():
+        module = loaded(name)
+        if module is not None:
+            of_types |= add(module)
     return of_types
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from parmagic.worker.loaded import loaded
+
 Options = Mapping[str, Any]
 # The package in the worker, and its options, pickled.
 Settings = tuple[tuple[str, bytes], ...]
@@ -34,8 +36,8 @@ _applied: Settings = ()
 
 def settings_here() -> Settings:
     """Describe this process (20 µs with all three packages, if they are as they were)."""
-    loaded = [(name, sys.modules[name]) for name in _PACKAGES if name in sys.modules]
-    return tuple(_described(name, module) for name, module in loaded)
+    packages = [(name, loaded(name)) for name in _PACKAGES]
+    return tuple(_described(name, module) for name, module in packages if module is not None)
 
 
 def apply_settings(settings: Settings) -> None:
